@@ -1,0 +1,22 @@
+/* Decimal integers from text, exactly: no sign rules, blanks or overflow left to libc.
+ * thread  any; never blocks */
+#ifndef GARRISON_BASE_NUM_H
+#define GARRISON_BASE_NUM_H
+
+#include <stdint.h>
+
+#include "base/fault.h"
+
+/* Reads a decimal number: digits only, no sign, no blank, no leading zero but "0" itself.
+ * in      s        at least one byte
+ * out     ret      0..max; untouched on error
+ * errors  ERR_INPUT: not such a number; ERR_TOO_BIG: over max */
+MUST_USE err num_u64(str s, uint64_t max, uint64_t *ret, struct fault *f);
+
+/* The digits of v into out (at least 20 bytes, no NUL); returns their count. */
+unsigned num_put_u64(char *out, uint64_t v);
+
+/* Lower-case hex of n bytes into out (2 n bytes, no NUL). */
+void num_put_hex(char *out, const void *bytes, unsigned n);
+
+#endif
