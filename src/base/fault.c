@@ -22,7 +22,8 @@ static void trim_partial(char *text, size_t len)
         text[lead - 1] = '\0';
 }
 
-static void record(struct fault *f, enum pair pair, err code, const char *format, va_list args)
+__attribute__((format(printf, 4, 0))) static void record(struct fault *f, enum pair pair, err code,
+                                                         const char *format, va_list args)
 {
     if (!f || f->code != OK)
         return;
