@@ -5,6 +5,8 @@
 #ifndef GARRISON_PROTO_CHAIN_H
 #define GARRISON_PROTO_CHAIN_H
 
+#include <stdint.h>
+
 #include <sys/uio.h>
 
 #include "base/fault.h"
