@@ -1,0 +1,28 @@
+/* The proof, made at every start, that the sandbox refuses on this kernel what its table says.
+ * The keeper runs one short-lived child a row of engine/probe.def (`garrison-worker --probe N`; no
+ * runtime is loaded) and holds its wait status against the row; one wrong row and no model loads.
+ * thread  any; probe_run ends or seals the process that calls it */
+#ifndef GARRISON_ENGINE_PROBE_H
+#define GARRISON_ENGINE_PROBE_H
+
+#include "base/fault.h"
+
+enum probe {
+#define PROBE(name, end) PROBE_##name,
+#include "engine/probe.def"
+#undef PROBE
+    PROBE_COUNT
+};
+
+const char *probe_name(unsigned which); /* "openat"; "?" from PROBE_COUNT on */
+
+/* Enters the whole sandbox and tries the forbidden thing. Only in a child made for it: returns the
+ * exit status for main, or the process dies in here by SIGSYS. Writes nothing. */
+int probe_run(unsigned which);
+
+/* Judges a child by its wait status (waitpid(2)).
+ * errors  ERR_UNAVAILABLE: it ended otherwise than the row says: `probe "socket" was allowed, want
+ *         death by SIGSYS` */
+MUST_USE err probe_verdict(unsigned which, int wait_status, struct fault *f);
+
+#endif
