@@ -3,24 +3,24 @@
  * the refusals of control/yaml.h. Units in memory: durations in ns, sizes in bytes, ratios 0..1.
  * Every str in here ends with a NUL beyond its length, so that .at may go to libc; an absent text
  * or path is the empty slice. Paths are as written, or joined to the directory of the file.
+ * Made by control/config_load.h.
  * thread  a struct config may be read by any thread, and its bytes survive fork */
 #ifndef GARRISON_CONTROL_CONFIG_H
 #define GARRISON_CONTROL_CONFIG_H
 
 #include <stdint.h>
 
-#include "base/fault.h"
+#include "base/str.h"
 
 #define CONFIG_PATH_DEFAULT  "/etc/garrison/garrison.yaml"
 #define CONFIG_DATA_DIR      "/var/lib/garrison"
-#define CONFIG_NOTES_MAX     50u
 #define CONFIG_ADDRESSES_MAX 8u
 #define CONFIG_MODELS_MAX    1000u
-#define CONFIG_STOP_SPARE_NS 20000000000ull /* beside drain.delay and grace, for the roles to end  \
-                                             */
-#define CONFIG_NAME_BYTES     128u          /* of a model, inference-protocol.md section 2 */
-#define CONFIG_ADDRESS_BYTES  56u           /* "[IPv6]:65535" with its NUL, in full */
-#define CONFIG_FILE_BYTES_MAX (1u << 20)
+#define CONFIG_STOP_SPARE_NS                                                                       \
+    20000000000ull                /* beside drain.delay and grace, for the roles to end            \
+                                   */
+#define CONFIG_NAME_BYTES    128u /* of a model, inference-protocol.md section 2 */
+#define CONFIG_ADDRESS_BYTES 56u  /* "[IPv6]:65535" with its NUL, in full */
 
 /* Words of enum rows, in the order of config.def. */
 enum config_serves { CONFIG_SERVES_DATA, CONFIG_SERVES_OPS };
@@ -32,7 +32,7 @@ enum config_stream { CONFIG_STREAM_ACCESS, CONFIG_STREAM_APP }; /* bit numbers o
 
 /* An IP literal and its port (0: a free one). IPv4 uses the first four bytes of ip. */
 struct config_address {
-    char text[CONFIG_ADDRESS_BYTES]; /* normal form, "127.0.0.1:8000" or "[::1]:8000" */
+    char text[CONFIG_ADDRESS_BYTES]; /* as written, "127.0.0.1:8000" or "[::1]:8000" */
     uint8_t ip[16];
     uint16_t port;
     uint8_t family; /* 4 or 6 */
@@ -175,55 +175,6 @@ struct config {
     struct config_metrics metrics;
     struct config_logs logs;
 };
-
-/* One flag of the command line as it came: flag is "--listen", "--ops-listen", "--data-dir",
- * "--log-level", "--model" (value NAME=PATH) or "FILE" (a path; its name is the file's). */
-struct config_flag {
-    const char *flag;
-    const char *value;
-};
-
-struct config_flags {
-    const char *path; /* --config; NULL: CONFIG_PATH_DEFAULT, or no file where a flag has a model */
-    const struct config_flag *at;
-    uint32_t count;
-};
-
-/* One finding. line and column count from 1, columns in characters; line 0: no place in a file. */
-struct config_note {
-    bool warning;
-    uint32_t line;
-    uint32_t column;
-    char text[640]; /* the whole line: "FILE:LINE:COLUMN: error: KEY: seen; want what" */
-};
-
-/* All findings of one reading, by line. Zeroed by the caller, emptied by config_report_free. */
-struct config_report {
-    struct config_note *notes;
-    uint32_t count; /* 0..CONFIG_NOTES_MAX */
-    uint32_t error_count;
-    uint32_t warning_count;
-    uint32_t dropped; /* beyond CONFIG_NOTES_MAX */
-};
-
-/* Reads, judges and completes the settings. Files of models are looked at, nothing is changed.
- * in      flags   borrowed until return
- * out     ret     yours: config_free; untouched on error
- *         report  every error and warning found
- * errors  ERR_INPUT: report has errors, f the first; ERR_NOT_FOUND: no such file;
- *         ERR_UNAVAILABLE: no memory
- * thread  any; reads files
- * source  config.md sections 1, 3 and 4 */
-MUST_USE err config_load(const struct config_flags *flags, struct config **ret,
-                         struct config_report *report, struct fault *f);
-
-/* The same from bytes that stand in for the file called name (checks and fuzzing). Relative paths
- * belong to the directory of name. look false: the files of models are not looked at. */
-MUST_USE err config_parse(str bytes, const char *name, const struct config_flags *flags, bool look,
-                          struct config **ret, struct config_report *report, struct fault *f);
-
-void config_free(struct config *c);               /* NULL is a no-op */
-void config_report_free(struct config_report *r); /* leaves it empty */
 
 /* The time that a service manager must grant a stop: drain.delay + grace + 20 s. */
 uint64_t config_stop_ns(const struct config *c);
