@@ -19,9 +19,9 @@
 
 #include "base/fault.h"
 
-#define SANDBOX_STACK_BYTES     (8ull << 20)
-#define SANDBOX_KEEP_MAX        1024u
-#define SANDBOX_OOM_SCORE       500
+#define SANDBOX_STACK_BYTES (8ull << 20)
+#define SANDBOX_KEEP_MAX    1024u
+#define SANDBOX_OOM_SCORE   500
 
 enum sandbox_mode {
     SANDBOX_REQUIRED = 0, /* no filter, no model */
@@ -63,11 +63,22 @@ MUST_USE err sandbox_begin(const struct sandbox_start *start, struct fault *f);
 /* Landlock deny-all on the calling thread, where the kernel has it (else OK, and nothing). */
 MUST_USE err sandbox_thread(struct fault *f);
 
+struct sandbox_seal {
+    enum sandbox_mode mode;
+    const int *reads; /* the only descriptors that read(2) may name; NULL: any */
+    uint32_t read_count;
+    const int *writes; /* the same for write(2) */
+    uint32_t write_count;
+};
+
 /* Closes the sandbox for good. In mode best-effort a missing filter is told by the report alone.
+ * Name the descriptors: a worker that may read a loop's eventfd can swallow the wake-ups of other
+ * workers, and one that may write its own can fill it so that the front's write blocks. Worker:
+ * reads control and its own eventfd; writes control, 1, 2 and the loops' eventfds.
  * out     ret_report  untouched on error
  * errors  ERR_UNAVAILABLE: a limit, or (required) the filter was refused: load nothing
  * thread  main; every other thread stands already and is covered by the filter */
-MUST_USE err sandbox_enter(enum sandbox_mode mode, struct sandbox_report *ret_report,
+MUST_USE err sandbox_enter(const struct sandbox_seal *seal, struct sandbox_report *ret_report,
                            struct fault *f);
 
 #endif
