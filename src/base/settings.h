@@ -26,28 +26,34 @@ struct worker_settings {
 };
 
 /* Of a front. */
+#define FRONT_SETTINGS_MAGIC 0x46524F4E54303031ull /* "FRONT001" */
+
 struct front_settings {
-    uint32_t loops;
-    uint32_t connections; /* of the front */
-    uint32_t header_count, requests, inputs, outputs, parameters, rank, json_depth;
+    uint64_t magic;
+    uint64_t started_us;         /* keeper's start, wall time */
+    char server_name[65];        /* NUL-terminated texts */
+    char node_name[254];         /* ECS service.node.name */
+    char environment[65];        /* ECS service.environment, or empty */
+    uint8_t nonfinite_string;    /* server.json_nonfinite: string */
+    uint8_t headers_short;       /* server.headers: short */
+    uint8_t log_access, log_app; /* logs.stdout */
+    uint8_t log_level;           /* enum log_level */
+    uint32_t loops;              /* of the data front */
+    uint32_t event_ring;         /* records a loop */
+    uint64_t log_buffer;
+    uint32_t connections;
+    uint32_t header_count;
+    uint32_t request_line, header_bytes;
     uint32_t decode_ratio;
-    uint32_t event_ring;   /* records a loop, a power of two */
-    uint32_t log_level;    /* 0 debug, 1 info, 2 warn, 3 error */
-    uint32_t stdout_set;   /* bit 0 access lines, bit 1 app lines */
-    uint8_t json_string;   /* 1: NaN and infinities as strings in JSON */
-    uint8_t headers_short; /* 1: short reply headers */
-    uint64_t arena_bytes, request_line_bytes, headers_bytes, body_bytes, decoded_body_bytes;
-    uint64_t output_bytes, name_length_bytes, json_number_bytes;
+    uint32_t connection_requests;
+    uint64_t body, decoded_body, arena;
     uint64_t header_time_ns, idle_time_ns, write_stall_ns;
-    uint64_t body_rate_bytes_per_s, body_rate_after_ns;
+    uint64_t body_rate, body_rate_after_ns;
+    uint64_t output;
+    uint32_t inputs, outputs, parameters, rank, name_length, json_depth, json_number;
     uint64_t request_timeout_max_ns;
-    uint64_t bodies_bytes;  /* waiting bodies together: admission.body_share of memory.limit */
-    uint64_t drain_idle_ns; /* silence past the delay that closes a connection */
-    uint64_t log_buffer_bytes;
-    int64_t started_us; /* wall time at which the keeper started */
-    char server_name[65];
-    char environment[65]; /* empty: none */
-    char replica[254];
+    uint64_t body_waiting_max; /* bytes of waiting bodies: admission.body_share of memory.limit */
+    uint64_t drain_idle_ns;
 };
 
 /* Maps a settings record of exactly bytes bytes, sealed. *ret_at lives as long as the process.
