@@ -1,7 +1,8 @@
 /* The worker's side of its lanes (engine/lane.h): takes submissions, hands replies back.
  * All lanes of a worker are taken under one lock of the caller, so each ring keeps a single
- * consumer and a single producer although several threads run. thread  calls on one struct lane_end
- * are serialised by the caller; lane_end_cancelled is free */
+ * consumer and a single producer although several threads run.
+ * thread  calls on one struct lane_end are serialised by the caller; lane_end_output touches its
+ *         own job alone and needs no lock; lane_end_cancelled and lane_end_beat are free */
 #ifndef GARRISON_ENGINE_LANE_WORKER_H
 #define GARRISON_ENGINE_LANE_WORKER_H
 
@@ -31,8 +32,9 @@ struct lane_job {
     uint64_t reply_bytes;      /* room for output tensors */
 };
 
-/* Takes the next submission. ERR_NOT_FOUND: none waits; ERR_INPUT: the front broke a rule (the
- * entry is dropped, the worker should leave). */
+/* Takes the next submission.
+ * errors  ERR_NOT_FOUND: none waits (f untouched); ERR_INPUT: the front broke a rule,
+ * ERR_UNAVAILABLE: no memory (made once a slot): the entry is dropped, the worker should leave */
 MUST_USE err lane_end_take(struct lane_end *e, struct lane_job *ret_job, struct fault *f);
 
 /* true once the front has cancelled this job. Any thread, lock-free. */
