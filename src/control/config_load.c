@@ -133,6 +133,8 @@ static err walk(struct making *m, const struct yaml_tree *top, const char *patte
             continue;
         }
         in->next = n->next;
+        if (n->refused)
+            continue;
         char name[2 * KEY_BYTES];
         (void)snprintf(name, sizeof(name), "%s%.*s", in->pattern, STR_ARG(str_cut(n->key, 0, 200)));
         const bool whole = strlen(name) < KEY_BYTES - 1 && strlen(n->key.at) == n->key.len;
@@ -140,7 +142,7 @@ static err walk(struct making *m, const struct yaml_tree *top, const char *patte
         char key[2 * KEY_BYTES];
         (void)snprintf(key, sizeof(key), "%s%.*s", in->shown, STR_ARG(str_cut(n->key, 0, 80)));
         if (row_id != UINT32_MAX) {
-            const err code = n->refused ? OK : value_take(m, row_id, key, n, &m->of_file);
+            const err code = value_take(m, row_id, key, n, &m->of_file);
             if (code)
                 return code;
         } else if (!whole || !is_section(name)) {
@@ -153,7 +155,7 @@ static err walk(struct making *m, const struct yaml_tree *top, const char *patte
             below->next = n->first;
             (void)snprintf(below->pattern, KEY_BYTES, "%.250s.", name);
             (void)snprintf(below->shown, KEY_BYTES, "%.250s.", key);
-        } else if (!n->refused) {
+        } else {
             const struct config_place at = place_of(m, n, false);
             config_report_add(m->report, &at, false, "%s: a %s stands here; want a map of keys",
                               key, n->kind == YAML_TREE_LIST ? "list" : "value");
