@@ -2,6 +2,8 @@
  * characters are replaced before anybody prints them, and a cut never splits a UTF-8 sequence. */
 #include "base/fault.h"
 
+#include "base/must.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -25,6 +27,7 @@ static void trim_partial(char *text, size_t len)
 __attribute__((format(printf, 4, 0))) static void record(struct fault *f, enum pair pair, err code,
                                                          const char *format, va_list args)
 {
+    must(code != OK);
     if (!f || f->code != OK)
         return;
     f->code = code;
@@ -34,6 +37,9 @@ __attribute__((format(printf, 4, 0))) static void record(struct fault *f, enum p
         trim_partial(f->text, sizeof(f->text) - 1);
     clean(f->text);
 }
+
+#undef fail
+#undef fail_pair
 
 err fail(struct fault *f, err code, const char *format, ...)
 {

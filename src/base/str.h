@@ -51,7 +51,7 @@ static inline str str_cut(str s, size_t from, size_t to)
         to = s.len;
     if (from > to)
         from = to;
-    return (str){s.at ? s.at + from : NULL, to - from};
+    return (str){s.len ? s.at + from : s.at, to - from};
 }
 
 /* Position of the first byte c, or s.len. */

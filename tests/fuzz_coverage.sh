@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Replays every corpus through programs built by gcc with coverage counters, and prints which part
+# of each parser's file its corpus reaches: lines and branches (the edges of gcov).
+#
+# usage: tests/fuzz_coverage.sh [NAME...]    without names: every fuzz/NAME.c
+# exit   0 all replayed, 1 a target has no corpus or died
+set -euo pipefail
+cd "$(dirname "$0")/.."
+shopt -s nullglob
+if [ $# -eq 0 ]; then
+    drivers=(fuzz/*.c)
+    drivers=("${drivers[@]##*/}")
+    set -- "${drivers[@]%.c}"
+fi
+[ $# -gt 0 ] || { echo "fuzz: no target yet"; exit 0; }
+scripts/build.sh cov "${@/#/fuzz_}" >/dev/null
+build=build/cov
+failed=0
+printf '%-12s %-28s %6s %7s %9s\n' target file inputs lines branches
+for name in "$@"; do
+    find "$build" -name '*.gcda' -delete
+    if [ ! -d "fuzz/corpus/$name" ] || ! out=$("$build/fuzz_$name" "fuzz/corpus/$name" 2>&1); then
+        echo "$name: ${out:-no corpus}"
+        failed=$((failed + 1))
+        continue
+    fi
+    line=$(head -1 "fuzz/$name.c")
+    read -ra words <<<"$(sed -n 's|^/\* fuzz: \(.*\) \*/$|\1|p' <<<"$line")"
+    files=("${words[@]:1}")
+    [ ${#files[@]} -gt 0 ] || files=("src/${words[0]}/$name.c")
+    for file in "${files[@]}"; do
+        gcovr --root . --filter "$file" --json-summary - "$build" 2>/dev/null |
+            python3 -c '
+import json, sys
+name, file, inputs = sys.argv[1:]
+of = json.load(sys.stdin)
+print(f"{name:12} {file:28} {inputs:>6} {of["line_percent"]:6.1f}% {of["branch_percent"]:8.1f}%")
+' "$name" "$file" "$(sed -n 's/^replay: \([0-9]*\) inputs/\1/p' <<<"$out")"
+    done
+done
+[ "$failed" -eq 0 ]

@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Reads the hardening back from the executables: what the compiler was asked for is not evidence.
+#
+# usage: tests/hardening.sh ELF...    exit 0 all hold, 1 one does not (named), 2 cannot run
+set -euo pipefail
+
+[ $# -gt 0 ] || { echo "hardening: no executable given" >&2; exit 2; }
+failed=0
+want() { # WHAT: the status of the last command decides
+    local status=$?
+    if [ "$status" -ne 0 ]; then
+        echo "$elf: $1"
+        failed=$((failed + 1))
+    fi
+}
+for elf in "$@"; do
+    headers=$(readelf -hW "$elf") segments=$(readelf -lW "$elf")
+    dynamic=$(readelf -dW "$elf") notes=$(readelf -nW "$elf") symbols=$(readelf -sW "$elf")
+    grep -q 'Type:.*DYN' <<<"$headers" || want "not position independent"
+    grep -q 'FLAGS_1.*PIE' <<<"$dynamic" || want "not marked as PIE"
+    grep -q GNU_RELRO <<<"$segments" || want "no RELRO"
+    grep -qE 'FLAGS.*(BIND_NOW|NOW)' <<<"$dynamic" || want "binds lazily"
+    grep -qE 'GNU_STACK .* RW +0x' <<<"$segments" || want "the stack is executable"
+    ! grep -qE ' (LOAD|GNU_STACK) .* RWE ' <<<"$segments" || want "a segment is writable and executable"
+    # separate code: the executable segment holds no headers, so the first LOAD is read-only
+    grep -E '^ +LOAD ' <<<"$segments" | head -1 | grep -qE ' R +0x' || want "code shares a page with data"
+    grep -q '__stack_chk_fail' <<<"$symbols" || want "no stack protector"
+    grep -qE '__[a-z]+_chk(@|$| )' <<<"$symbols" || want "nothing fortified"
+    ! grep -qE 'RPATH|RUNPATH|TEXTREL' <<<"$dynamic" || want "RPATH, RUNPATH or TEXTREL"
+    case $(uname -m) in
+    x86_64)
+        grep -q 'x86 feature:.*IBT.*SHSTK' <<<"$notes" || want "no IBT and shadow stack note"
+        # stack clash: big frames touch each page on the way, "or QWORD PTR [rsp],0"
+        ;;
+    aarch64) grep -q 'AArch64 feature:.*BTI.*PAC' <<<"$notes" || want "no BTI and PAC note" ;;
+    esac
+done
+echo "hardening: $# executables, $failed complaints"
+[ "$failed" -eq 0 ]
