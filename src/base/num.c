@@ -39,7 +39,7 @@ void num_put_hex(char *out, const void *bytes, unsigned n)
 {
     static const char digits[] = "0123456789abcdef";
     const unsigned char *in = bytes;
-    for (unsigned i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++) {
         out[2 * i] = digits[in[i] >> 4];
         out[2 * i + 1] = digits[in[i] & 15];
     }
