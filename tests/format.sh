@@ -13,5 +13,8 @@ if [ $# -eq 0 ]; then
     mapfile -t files < <(find src tests fuzz bench -name '*.[ch]' | LC_ALL=C sort)
     set -- "${files[@]}"
 fi
-clang-format-14 --dry-run --Werror "$@" 2>&1 | grep -E 'error:' && exit 1
+if ! out=$(clang-format-14 --dry-run --Werror "$@" 2>&1); then
+    grep -E 'error:' <<<"$out" || say "$out"
+    exit 1
+fi
 say "format: $# files"
