@@ -1,0 +1,475 @@
+/* The first pass over an inference request. The one complication is that members come in any order
+ * while sizes depend on others: each object is gathered first and judged when it closes, and the
+ * binary part is dealt out when the JSON has ended. */
+#include "proto/oip.h"
+
+#include <inttypes.h>
+
+#include "base/must.h"
+#include "proto/json.h"
+#include "proto/num_read.h"
+#include "proto/oip_param.h"
+#include "proto/oip_raw.h"
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tensors lie little-endian in memory");
+
+/* What the pass carries along. */
+struct pass {
+    struct json json;
+    const struct oip_body *body;
+    const struct infer_limits *limits;
+    struct arena *arena;
+    struct infer_request r;
+    struct oip_params params; /* of the request */
+    uint32_t *order;          /* the inputs as they were sent, for the binary part */
+    uint32_t sent_count;
+    uint64_t outputs_seen; /* bit n: output n was asked for */
+    uint64_t form_given;   /* bit n: request.outputs[n] says itself which form it wants */
+};
+
+/* What next_member found besides a known member. */
+enum { MEMBER_OTHER = 30, MEMBER_END };
+
+/* One entry of "inputs", before it is judged. */
+struct sent {
+    bool has_name, has_datatype, has_shape, has_data;
+    str name, datatype, data;
+    struct shape shape;
+    struct oip_params params;
+};
+
+/* ---- pieces ---- */
+
+static err no_room(struct fault *f)
+{
+    return fail(f, ERR_TOO_BIG, "the request names more than its memory holds");
+}
+
+/* Marks member n as seen, or refuses it. */
+static err once(unsigned *seen, unsigned n, str key, struct fault *f)
+{
+    if (*seen >> n & 1)
+        return fail(f, ERR_INPUT, "member \"%.*s\" is given twice", STR_ARG(key));
+    *seen |= 1u << n;
+    return OK;
+}
+
+/* The next key of an object: its place in names, MEMBER_OTHER, or MEMBER_END. */
+static err next_member(struct pass *p, const str *names, unsigned count, unsigned *seen,
+                       unsigned *ret_which, struct fault *f)
+{
+    struct json_token t;
+    str key;
+    unsigned which = 0;
+
+    err e = json_next(&p->json, &t, f);
+    if (e != OK)
+        return e;
+    if (t.kind == JSON_OBJECT_END) {
+        *ret_which = MEMBER_END;
+        return OK;
+    }
+    e = json_text(&t, p->limits->name_length, p->arena, &key, f);
+    if (e != OK)
+        return e;
+    while (which < count && !str_eq(names[which], key))
+        which++;
+    *ret_which = which < count ? which : MEMBER_OTHER;
+    return which < count ? once(seen, which, key, f) : OK;
+}
+
+static err skip_value(struct pass *p, struct fault *f)
+{
+    struct json_token t;
+    const err e = json_next(&p->json, &t, f);
+
+    return e != OK ? e : json_skip(&p->json, &t, f);
+}
+
+/* A string, or null: then *ret stays as it is and *ret_has false. */
+static err read_text(struct pass *p, const char *what, uint32_t max, str *ret, bool *ret_has,
+                     struct fault *f)
+{
+    struct json_token t;
+    const err e = json_next(&p->json, &t, f);
+
+    if (e != OK || t.kind == JSON_NULL)
+        return e;
+    if (t.kind != JSON_STRING)
+        return fail(f, ERR_INPUT, "\"%s\" is no string", what);
+    *ret_has = true;
+    return json_text(&t, max, p->arena, ret, f);
+}
+
+static err read_shape(struct pass *p, struct shape *ret, bool *ret_has, struct fault *f)
+{
+    struct json_token t;
+    struct num n;
+
+    err e = json_next(&p->json, &t, f);
+    if (e != OK || t.kind == JSON_NULL)
+        return e;
+    if (t.kind != JSON_ARRAY)
+        return fail(f, ERR_INPUT, "\"shape\" is no array");
+    for (ret->rank = 0;; ret->rank++) {
+        e = json_next(&p->json, &t, f);
+        if (e != OK)
+            return e;
+        if (t.kind == JSON_ARRAY_END)
+            break;
+        if (ret->rank == p->limits->rank)
+            return fail(f, ERR_INPUT, "a shape has more than %" PRIu32 " dims", p->limits->rank);
+        if (t.kind != JSON_NUMBER || !num_read_scan(t.text.at, t.text.at + t.text.len, &n) ||
+            num_read_signed(&n, INT64_MIN, INT64_MAX, &ret->dim[ret->rank]) != NUM_OK)
+            return fail(f, ERR_INPUT, "shape[%" PRIu32 "] is no whole number of 64 bits",
+                        ret->rank);
+    }
+    *ret_has = true;
+    return OK;
+}
+
+/* ---- inputs ---- */
+
+/* "data" in JSON: each element takes at least so many bytes, so a shape that promises more than was
+ * sent is refused before room is made for it. */
+static err judge_data(const struct sent *s, enum dtype dtype, str name, struct infer_input *in,
+                      struct fault *f)
+{
+    const uint64_t least = dtype == DTYPE_BYTES ? 3 : 2;
+
+    if (in->count > s->data.len / least + 1)
+        return fail(f, ERR_INPUT, "input \"%.*s\": \"data\" has fewer elements than its shape says",
+                    STR_ARG(name));
+    in->source = INFER_JSON;
+    in->at = s->data;
+    in->bytes = dtype == DTYPE_BYTES ? s->data.len + 4 * in->count : in->count * dtype_bytes(dtype);
+    return OK;
+}
+
+/* Binary data: its size, stated or inferred. UINT64_MAX is "the rest", for BYTES alone. */
+static err judge_binary(const struct pass *p, const struct sent *s, enum dtype dtype, str name,
+                        struct infer_input *in, struct fault *f)
+{
+    const bool stated = oip_param_given(&s->params, OIP_BINARY_DATA_SIZE);
+    const unsigned width = dtype_bytes(dtype);
+
+    if (!stated && !p->body->has_header)
+        return fail(f, ERR_INPUT, "input \"%.*s\" has neither \"data\" nor \"binary_data_size\"",
+                    STR_ARG(name));
+    in->source = INFER_BINARY;
+    in->bytes = stated ? s->params.value[OIP_BINARY_DATA_SIZE] : UINT64_MAX;
+    if (width == 0)
+        return OK;
+    if (in->count > UINT64_MAX / width || (stated && in->bytes != in->count * width))
+        return fail(f, ERR_INPUT,
+                    "input \"%.*s\": \"binary_data_size\" is %" PRIu64 ", want %" PRIu64
+                    " elements of %u bytes",
+                    STR_ARG(name), in->bytes, in->count, width);
+    in->bytes = in->count * width;
+    return OK;
+}
+
+static err judge_input(struct pass *p, const struct sent *s, struct fault *f)
+{
+    if (!s->has_name)
+        return fail(f, ERR_INPUT, "inputs[%" PRIu32 "] has no \"name\"", p->sent_count);
+    const str name = str_cut(s->name, 0, 80);
+    const int which = signature_input(p->r.signature, s->name);
+    if (which < 0)
+        return fail(f, ERR_INPUT, "the model has no input \"%.*s\"", STR_ARG(name));
+    const struct spec *spec = &p->r.signature->inputs[which];
+    struct infer_input in = {.shape = s->shape};
+    if (p->r.inputs[which].source != INFER_ABSENT)
+        return fail(f, ERR_INPUT, "input \"%.*s\" is given twice", STR_ARG(name));
+    if (!s->has_datatype || !s->has_shape)
+        return fail(f, ERR_INPUT, "input \"%.*s\" has no \"%s\"", STR_ARG(name),
+                    s->has_datatype ? "shape" : "datatype");
+    if (dtype_of_name(s->datatype) != spec->dtype || spec->dtype == DTYPE_NONE)
+        return fail(f, ERR_INPUT, "input \"%.*s\" has datatype \"%.*s\", want %.*s", STR_ARG(name),
+                    STR_ARG(str_cut(s->datatype, 0, 40)), STR_ARG(dtype_name(spec->dtype)));
+    err e = shape_fits(&s->shape, &spec->shape, name, f);
+    if (e != OK)
+        return e;
+    if (shape_count(&s->shape, INT64_MAX, &in.count, NULL) != OK)
+        return fail(f, ERR_INPUT, "input \"%.*s\": its shape has too many elements", STR_ARG(name));
+    if (s->has_data && oip_param_given(&s->params, OIP_BINARY_DATA_SIZE))
+        return fail(f, ERR_INPUT, "input \"%.*s\" has both \"data\" and \"binary_data_size\"",
+                    STR_ARG(name));
+    e = s->has_data ? judge_data(s, spec->dtype, name, &in, f)
+                    : judge_binary(p, s, spec->dtype, name, &in, f);
+    if (e != OK)
+        return e;
+    p->r.inputs[which] = in;
+    p->order[p->sent_count++] = (uint32_t)which;
+    return OK;
+}
+
+/* One entry of "inputs", its '{' read. */
+static err read_input(struct pass *p, struct fault *f)
+{
+    static const str NAMES[] = {STR_LIT("name"), STR_LIT("datatype"), STR_LIT("shape"),
+                                STR_LIT("parameters"), STR_LIT("data")};
+    struct sent s = {0};
+    unsigned seen = 0, which = 0;
+    const uint32_t name_max = p->limits->name_length;
+
+    for (;;) {
+        err e = next_member(p, NAMES, 5, &seen, &which, f);
+        if (e != OK)
+            return e;
+        if (which == MEMBER_END)
+            return judge_input(p, &s, f);
+        if (which == 0)
+            e = read_text(p, "name", name_max, &s.name, &s.has_name, f);
+        else if (which == 1)
+            e = read_text(p, "datatype", name_max, &s.datatype, &s.has_datatype, f);
+        else if (which == 2)
+            e = read_shape(p, &s.shape, &s.has_shape, f);
+        else if (which == 3)
+            e = oip_param_read(&p->json, OIP_INPUT, p->limits, p->arena, &s.params, f);
+        else if (which == 4)
+            e = json_pass(&p->json, &s.data, f);
+        else
+            e = skip_value(p, f);
+        if (e != OK)
+            return e;
+        s.has_data = s.data.len > 0 && !str_eq(s.data, STR("null"));
+    }
+}
+
+/* ---- outputs ---- */
+
+static err judge_output(struct pass *p, str name, const struct oip_params *params, struct fault *f)
+{
+    const str shown = str_cut(name, 0, 80);
+    const int which = signature_output(p->r.signature, name);
+
+    if (which < 0)
+        return fail(f, ERR_INPUT, "the model has no output \"%.*s\"", STR_ARG(shown));
+    if (p->outputs_seen >> which & 1)
+        return fail(f, ERR_INPUT, "output \"%.*s\" is asked for twice", STR_ARG(shown));
+    struct infer_output out = {.index = (uint32_t)which};
+    if (oip_param_given(params, OIP_CLASSIFICATION)) {
+        const enum dtype dtype = p->r.signature->outputs[which].dtype;
+        const uint64_t n = params->value[OIP_CLASSIFICATION];
+        if (dtype == DTYPE_BYTES || dtype == DTYPE_BOOL)
+            return fail(f, ERR_INPUT, "output \"%.*s\" is %.*s: classification wants numbers",
+                        STR_ARG(shown), STR_ARG(dtype_name(dtype)));
+        out.classes = n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
+    }
+    if (oip_param_given(params, OIP_BINARY_DATA)) {
+        out.binary = params->value[OIP_BINARY_DATA] != 0;
+        p->form_given |= (uint64_t)1 << p->r.output_count;
+    }
+    p->outputs_seen |= (uint64_t)1 << which;
+    p->r.outputs[p->r.output_count++] = out;
+    return OK;
+}
+
+static err read_output(struct pass *p, struct fault *f)
+{
+    static const str NAMES[] = {STR_LIT("name"), STR_LIT("parameters")};
+    struct oip_params params = {0};
+    unsigned seen = 0, which = 0;
+    bool has_name = false;
+    str name = {0};
+
+    for (;;) {
+        err e = next_member(p, NAMES, 2, &seen, &which, f);
+        if (e != OK)
+            return e;
+        if (which == MEMBER_END)
+            break;
+        if (which == 0)
+            e = read_text(p, "name", p->limits->name_length, &name, &has_name, f);
+        else if (which == 1)
+            e = oip_param_read(&p->json, OIP_OUTPUT, p->limits, p->arena, &params, f);
+        else
+            e = skip_value(p, f);
+        if (e != OK)
+            return e;
+    }
+    if (!has_name)
+        return fail(f, ERR_INPUT, "outputs[%" PRIu32 "] has no \"name\"", p->r.output_count);
+    return judge_output(p, name, &params, f);
+}
+
+/* ---- the request ---- */
+
+/* An array of objects, each read by `each`. */
+static err read_list(struct pass *p, const char *what, uint32_t max,
+                     err (*each)(struct pass *, struct fault *), struct fault *f)
+{
+    struct json_token t;
+
+    err e = json_next(&p->json, &t, f);
+    if (e != OK || t.kind == JSON_NULL)
+        return e;
+    if (t.kind != JSON_ARRAY)
+        return fail(f, ERR_INPUT, "\"%s\" is no array", what);
+    for (uint32_t i = 0;; i++) {
+        e = json_next(&p->json, &t, f);
+        if (e != OK || t.kind == JSON_ARRAY_END)
+            return e;
+        if (i == max)
+            return fail(f, ERR_INPUT, "more than %" PRIu32 " %s", max, what);
+        if (t.kind != JSON_OBJECT)
+            return fail(f, ERR_INPUT, "%s[%" PRIu32 "] is no object", what, i);
+        e = each(p, f);
+        if (e != OK)
+            return e;
+    }
+}
+
+static err read_request(struct pass *p, struct fault *f)
+{
+    static const str NAMES[] = {STR_LIT("id"), STR_LIT("parameters"), STR_LIT("inputs"),
+                                STR_LIT("outputs")};
+    struct json_token t;
+    unsigned seen = 0, which = 0;
+    bool has_id = false;
+
+    err e = json_next(&p->json, &t, f);
+    if (e != OK)
+        return e;
+    if (t.kind != JSON_OBJECT)
+        return fail(f, ERR_INPUT, "the request is no JSON object");
+    for (;;) {
+        e = next_member(p, NAMES, 4, &seen, &which, f);
+        if (e != OK)
+            return e;
+        if (which == MEMBER_END)
+            return json_next(&p->json, &t, f); /* nothing may follow */
+        if (which == 0)
+            e = read_text(p, "id", INFER_ID_BYTES_MAX, &p->r.id, &has_id, f);
+        else if (which == 1)
+            e = oip_param_read(&p->json, OIP_REQUEST, p->limits, p->arena, &p->params, f);
+        else if (which == 2)
+            e = read_list(p, "inputs", p->limits->inputs, read_input, f);
+        else if (which == 3)
+            e = read_list(p, "outputs", p->limits->outputs, read_output, f);
+        else
+            e = skip_value(p, f);
+        if (e != OK)
+            return e;
+    }
+}
+
+/* Cuts the part after the JSON into the binary inputs, in the order they were named. */
+static err deal_binary(struct pass *p, str rest, struct fault *f)
+{
+    for (uint32_t i = 0; i < p->sent_count; i++) {
+        struct infer_input *in = &p->r.inputs[p->order[i]];
+        const str name = str_cut(p->r.signature->inputs[p->order[i]].name, 0, 80);
+        if (in->source != INFER_BINARY)
+            continue;
+        if (in->bytes == UINT64_MAX && i + 1 < p->sent_count)
+            return fail(f, ERR_INPUT,
+                        "input \"%.*s\" needs \"binary_data_size\": only the last input may take "
+                        "the rest",
+                        STR_ARG(name));
+        if (in->bytes == UINT64_MAX)
+            in->bytes = rest.len;
+        if (in->bytes > rest.len)
+            return fail(f, ERR_INPUT,
+                        "input \"%.*s\" wants %" PRIu64
+                        " bytes of binary data, %zu are left in the body",
+                        STR_ARG(name), in->bytes, rest.len);
+        in->at = str_cut(rest, 0, in->bytes);
+        rest = str_cut(rest, in->bytes, rest.len);
+    }
+    if (rest.len > 0)
+        return fail(f, ERR_INPUT, "%zu bytes of binary data are left over", rest.len);
+    return OK;
+}
+
+/* The rows, and where batches are stated whether all inputs agree on them. */
+static err count_rows(struct infer_request *r, struct fault *f)
+{
+    const struct signature *sig = r->signature;
+    bool first = true, equal = true;
+
+    r->rows = 1;
+    for (uint32_t i = 0; i < sig->input_count; i++) {
+        const struct shape *shape = &r->inputs[i].shape;
+        if (r->inputs[i].source == INFER_ABSENT)
+            continue;
+        const bool counts =
+            shape->rank > 0 && (sig->max_batch_size > 0 || sig->inputs[i].shape.dim[0] < 0);
+        if (counts && first)
+            r->rows = (uint64_t)shape->dim[0];
+        equal = equal && counts && (uint64_t)shape->dim[0] == r->rows;
+        first = false;
+    }
+    if (sig->max_batch_size == 0) {
+        r->rows = equal ? r->rows : 1;
+        return OK;
+    }
+    if (!equal)
+        return fail(f, ERR_INPUT, "the inputs differ in their first dim, the batch");
+    if (r->rows > sig->max_batch_size)
+        return fail(f, ERR_INPUT, "the batch has %" PRIu64 " rows, the model takes %" PRIu32,
+                    r->rows, sig->max_batch_size);
+    return OK;
+}
+
+/* What was left out: required inputs are an error, outputs are all of them. */
+static err complete(struct pass *p, bool raw, struct fault *f)
+{
+    const struct signature *sig = p->r.signature;
+    const bool binary = raw || p->params.value[OIP_BINARY_DATA_OUTPUT] != 0;
+
+    for (uint32_t i = 0; i < sig->input_count; i++) {
+        if (p->r.inputs[i].source == INFER_ABSENT && !sig->inputs[i].optional)
+            return fail(f, ERR_INPUT, "input \"%.*s\" is missing",
+                        STR_ARG(str_cut(sig->inputs[i].name, 0, 80)));
+    }
+    if (p->r.output_count == 0) {
+        for (; p->r.output_count < sig->output_count; p->r.output_count++)
+            p->r.outputs[p->r.output_count] = (struct infer_output){.index = p->r.output_count};
+    }
+    for (uint32_t i = 0; i < p->r.output_count; i++) {
+        if (!(p->form_given >> i & 1))
+            p->r.outputs[i].binary = binary;
+    }
+    p->r.timeout_us = p->params.value[OIP_TIMEOUT];
+    p->r.priority = p->params.value[OIP_PRIORITY];
+    return count_rows(&p->r, f);
+}
+
+err oip_index(const struct oip_body *body, const struct signature *sig,
+              const struct infer_limits *limits, struct arena *arena, struct infer_request *ret,
+              struct fault *f)
+{
+    const bool raw = body->has_header && body->json_len == 0;
+    const uint64_t json_len = body->has_header ? body->json_len : body->bytes.len;
+    const struct json_limits json_limits = {limits->json_depth, limits->json_number, true};
+    struct pass p = {.body = body, .limits = limits, .arena = arena};
+    err e;
+
+    must(sig->output_count <= SIGNATURE_OUTPUTS_MAX && limits->rank <= SHAPE_RANK_MAX);
+    if (json_len > body->bytes.len)
+        return fail(f, ERR_INPUT,
+                    "Inference-Header-Content-Length is %" PRIu64 ", the body has %zu bytes",
+                    json_len, body->bytes.len);
+    p.r.signature = sig;
+    p.r.limits = *limits;
+    p.r.inputs = arena_new(arena, struct infer_input, sig->input_count);
+    p.r.outputs = arena_new(arena, struct infer_output, sig->output_count);
+    p.order = arena_new(arena, uint32_t, sig->input_count);
+    if (!p.r.inputs || !p.r.outputs || !p.order)
+        return no_room(f);
+    if (raw) {
+        e = oip_raw_index(body->bytes, &p.r, f);
+    } else {
+        p.json = json_over(str_cut(body->bytes, 0, json_len), &json_limits);
+        e = read_request(&p, f);
+        if (e == OK)
+            e = deal_binary(&p, str_cut(body->bytes, json_len, body->bytes.len), f);
+    }
+    if (e == OK)
+        e = complete(&p, raw, f);
+    if (e == OK)
+        *ret = p.r;
+    return e;
+}
