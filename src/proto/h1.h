@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/fault.h"
+#include "proto/h1_head.h"
 #include "proto/request.h"
 
 /* All are configured; passing one is HEADER, of the body TOO_BIG. */
@@ -50,22 +51,22 @@ struct h1_buffer {
 struct h1 {
     struct h1_limits limits;
     struct request_head head;
+    struct h1_marks marks;
     struct h1_buffer lines;   /* the head's bytes: slices point here */
     struct h1_buffer trailer; /* the trailer line being read */
     struct field *fields;
     uint32_t field_cap;
-    uint32_t line_at;      /* where the line being read begins in its buffer */
-    uint32_t header_bytes; /* used of the limits */
+    uint32_t line_at;      /* where the line being read begins in lines */
+    uint32_t header_bytes; /* used of the limits, as the next two */
     uint32_t header_count;
+    uint64_t body;
     uint64_t left; /* body bytes of this request, or of this chunk, to come */
-    uint64_t body; /* body bytes announced so far */
     uint8_t state;
     uint8_t digits; /* of the chunk size being read */
-    uint8_t seen;   /* fields that may come once */
-    bool cr;        /* the last byte was a CR */
+    bool cr;        /* the last byte was the CR of a line's end */
     bool blank;     /* an empty line came before the request line */
-    bool close_asked, keep_asked, coding_known;
-    err refused; /* OK: not */
+    bool headed;    /* H1_HEAD was said, or only a limit was in its way */
+    err refused;    /* OK: not */
     const char *refused_text;
 };
 

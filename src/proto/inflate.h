@@ -26,7 +26,8 @@ void inflate_free(struct inflate *i);                              /* NULL is a 
 void inflate_begin(struct inflate *i, enum coding coding, const struct inflate_limits *limits);
 
 /* Decodes from *input, which is cut from the front by what was used, into out.
- * in      room     bytes of out, at least 1
+ * in      room     bytes of out, at least 1; a limit is seen by the byte that passes it, so the
+ *                  largest body needs one byte more
  * out     ret_len  bytes written. Equal to room: call again, with more room, before anything else;
  *                  less: all input is used.
  * errors  ERR_INPUT: not such a stream, or bytes behind its end; ERR_TOO_BIG: a limit;
