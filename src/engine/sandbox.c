@@ -189,7 +189,7 @@ err sandbox_begin(const struct sandbox_start *start, struct fault *f)
     return e != OK ? e : close_others(start, f);
 }
 
-static uint32_t landlock_abi(void)
+uint32_t sandbox_landlock_abi(void)
 {
     const long abi = syscall(SYS_landlock_create_ruleset, NULL, 0ul, LL_CREATE_VERSION);
     return abi < 1 ? 0 : (uint32_t)abi;
@@ -224,7 +224,7 @@ static err landlock_deny_all(uint32_t abi, struct fault *f)
 
 err sandbox_thread(struct fault *f)
 {
-    const uint32_t abi = landlock_abi();
+    const uint32_t abi = sandbox_landlock_abi();
     return abi == 0 ? OK : landlock_deny_all(abi, f);
 }
 
@@ -316,7 +316,7 @@ err sandbox_enter(const struct sandbox_seal *seal, struct sandbox_report *ret_re
                   struct fault *f)
 {
     struct fault why = {0}; /* of what best-effort goes without */
-    struct sandbox_report report = {.landlock_abi = landlock_abi()};
+    struct sandbox_report report = {.landlock_abi = sandbox_landlock_abi()};
     err e = control(PR_SET_NO_NEW_PRIVS, 1, "NO_NEW_PRIVS", f);
     if (e == OK && report.landlock_abi > 0) {
         e = landlock_deny_all(report.landlock_abi, &why);

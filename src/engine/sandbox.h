@@ -60,6 +60,9 @@ uint64_t sandbox_data_bytes(uint64_t budget_bytes, uint32_t threads);
  * thread  main, before any other starts */
 MUST_USE err sandbox_begin(const struct sandbox_start *start, struct fault *f);
 
+/* The Landlock ABI of the running kernel; 0: none, or switched off. */
+uint32_t sandbox_landlock_abi(void);
+
 /* Landlock deny-all on the calling thread, where the kernel has it (else OK, and nothing). */
 MUST_USE err sandbox_thread(struct fault *f);
 
