@@ -13,8 +13,9 @@ cd "$(dirname "$0")/.."
 runtime_version=1.32.0
 missing=()
 
-debian() { # PACKAGE WHY: notes the package if it is not installed
+debian() { # PACKAGE WHY: notes the package if it is neither installed nor noted
     local state
+    [[ " ${missing[*]} " != *" $1 "* ]] || return 0
     state=$(dpkg-query -W -f '${db:Status-Abbrev}' "$1" 2>/dev/null || true)
     if [ "${state:0:2}" != ii ]; then
         missing+=("$1")

@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 
 command -v clang-format-14 >/dev/null || { say "format: no clang-format 14 here"; exit 77; }
 if [ $# -eq 0 ]; then
-    mapfile -t files < <(find src tests fuzz bench -name '*.[ch]' | LC_ALL=C sort)
+    mapfile -t files < <(find src tests fuzz bench -name '*.[ch]' 2>/dev/null | LC_ALL=C sort)
     set -- "${files[@]}"
 fi
 if ! out=$(clang-format-14 --dry-run --Werror "$@" 2>&1); then

@@ -5,7 +5,7 @@
 set -eu
 
 [ $# -gt 0 ] || { cd "$(dirname "$0")/.."; set -- src tests fuzz bench; }
-files=$(find "$@" -name '*.[ch]' | LC_ALL=C sort)
+files=$(find "$@" -name '*.[ch]' 2>/dev/null | LC_ALL=C sort)
 [ -n "$files" ] || { echo "lengths: no source file" >&2; exit 2; }
 # File names hold no blanks (a house rule), so the list may be split.
 # shellcheck disable=SC2086
