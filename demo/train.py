@@ -47,7 +47,7 @@ def main():
         print("  already trained: " + str(folder))
         return
     train_x, test_x, train_y, _ = split(load_breast_cancer())
-    classifier = GradientBoostingClassifier(n_estimators=40, random_state=7).fit(train_x, train_y)
+    classifier = GradientBoostingClassifier(n_estimators=30, random_state=7).fit(train_x, train_y)
     save(folder, "tumor", classifier, test_x,
          {"label": classifier.predict(test_x).tolist(),
           "probability": classifier.predict_proba(test_x).tolist()})
