@@ -24,37 +24,38 @@ static bool is_digit(char c)
     return (unsigned char)(c - '0') < 10;
 }
 
-/* Eight ASCII digits in a little-endian word? A digit's upper half is 3, and adding 6 keeps it so.
- */
-static bool is_eight_digits(uint64_t word)
+/* Eight bytes at p, of which the first n (returned) are digits: *ret_value is what they are worth.
+ * No branch depends on n, which varies from number to number. */
+static inline unsigned leading_digits(const char *p, uint64_t *ret_value)
 {
-    const uint64_t upper = 0xF0F0F0F0F0F0F0F0u;
+    uint64_t word;
 
-    return ((word & upper) | ((word + 0x0606060606060606u) & upper) >> 4) == 0x3333333333333333u;
-}
-
-/* Their value: pairs, then fours, then all eight, by three multiplications. */
-static uint64_t eight_digits(uint64_t word)
-{
-    word -= 0x3030303030303030u;
-    word = word * 10 + (word >> 8); /* each even byte: a pair */
-    const uint64_t low = (word & 0x000000FF000000FFu) * (100 + (UINT64_C(1000000) << 32));
-    const uint64_t high = (word >> 16 & 0x000000FF000000FFu) * (1 + (UINT64_C(10000) << 32));
-    return (low + high) >> 32;
+    memcpy(&word, p, sizeof(word));
+    word ^= 0x3030303030303030u; /* a digit's byte is now 0..9 */
+    const uint64_t other = ((word + 0x7676767676767676u) | word) & 0x8080808080808080u;
+    const unsigned n = other ? (unsigned)__builtin_ctzll(other) / 8 : 8;
+    word = word << 4 * (8 - n) << 4 * (8 - n); /* zeros in front, what follows the digits is out */
+    word = word * 10 + (word >> 8);            /* each even byte: a pair */
+    const uint64_t first = (word & 0x000000FF000000FFu) * (100 + (UINT64_C(1000000) << 32));
+    const uint64_t second = (word >> 16 & 0x000000FF000000FFu) * (1 + (UINT64_C(10000) << 32));
+    *ret_value = (first + second) >> 32;
+    return n;
 }
 
 /* Steps over digits and appends them to *value, which wraps when there are too many. */
 static inline const char *take_digits(const char *p, const char *end, uint64_t *value)
 {
-    uint64_t v = *value;
+    static const uint32_t POW10[9] = {1,      10,      100,      1000,     10000,
+                                      100000, 1000000, 10000000, 100000000};
+    uint64_t v = *value, more;
 
     while (end - p >= 8) {
-        uint64_t word;
-
-        memcpy(&word, p, sizeof(word));
-        if (!is_eight_digits(word))
-            break;
-        v = v * 100000000 + eight_digits(word);
+        const unsigned n = leading_digits(p, &more);
+        if (n < 8) {
+            *value = v * POW10[n] + more;
+            return p + n;
+        }
+        v = v * 100000000 + more;
         p += 8;
     }
     for (; p < end && is_digit(*p); p++)
@@ -107,7 +108,10 @@ const char *num_read_scan(const char *at, const char *end, struct num *ret)
 
     p += negative;
     const char *whole = p;
-    p = take_digits(p, end, &digits);
+    if (end - p >= 2 && is_digit(*p) && p[1] == '.') /* the most common form of a float */
+        digits = (uint64_t)(*p++ - '0');
+    else
+        p = take_digits(p, end, &digits);
     int64_t count = p - whole;
     if (count == 0 || (count > 1 && *whole == '0'))
         return NULL;
@@ -288,9 +292,9 @@ static __attribute__((noinline)) void settle(const struct num *n, struct roundin
     r->close = order > 0 || (order == 0 && r->floor & 1) ? UP : DOWN;
 }
 
-/* The bits of the number without its sign. */
+/* The bits of a number that is subnormal, close to a halfway point, cut, or out of range. */
 static inline __attribute__((always_inline)) enum num_state
-read_bits(const struct num *n, const struct format *format, uint64_t *ret)
+read_hard(const struct num *n, const struct format *format, uint64_t *ret)
 {
     if (n->digits == 0 || n->exp10 < NUM_POW_MIN) {
         *ret = 0; /* below 10^19 x 10^-343: under half of any subnormal */
@@ -312,11 +316,46 @@ read_bits(const struct num *n, const struct format *format, uint64_t *ret)
     return pack(&r, format, ret) ? NUM_OK : NUM_RANGE;
 }
 
+/* The common case in a straight line: a normal number of at most 19 digits whose rounding the upper
+ * half of the power alone decides. A mantissa that rounds up to the next power of two carries into
+ * the exponent by itself. False: read_hard must look. */
+static inline __attribute__((always_inline)) bool
+read_easy(const struct num *n, const struct format *format, uint64_t *ret)
+{
+    if (n->digits == 0 || n->cut || n->exp10 < NUM_POW_MIN || n->exp10 > 308)
+        return false;
+    const int q = (int)n->exp10;
+    const int lead = __builtin_clzll(n->digits);
+    const u128 product = (u128)(n->digits << lead) * num_pow_five[q - NUM_POW_MIN].hi;
+    const uint64_t hi = (uint64_t)(product >> 64);
+    const int shift = 63 + (int)(hi >> 63) - format->bits;
+    const int64_t biased = 2 - lead + num_pow_log2(q) + shift - format->ulp_min;
+    const uint64_t half = (uint64_t)1 << (shift - 1);
+    const uint64_t rest = hi & (half | (half - 1));
+    if (biased < 1 || biased >= (int64_t)format->inf || rest - (half - 1) <= 1)
+        return false;
+    const uint64_t hidden = (uint64_t)1 << (format->bits - 1);
+    const uint64_t bits =
+        ((uint64_t)biased << (format->bits - 1)) + (hi >> shift) - hidden + (rest > half);
+    *ret = bits;
+    return bits < format->inf << (format->bits - 1);
+}
+
+static __attribute__((noinline)) enum num_state read_hard_64(const struct num *n, uint64_t *ret)
+{
+    return read_hard(n, &FORMAT_F64, ret);
+}
+
+static __attribute__((noinline)) enum num_state read_hard_32(const struct num *n, uint64_t *ret)
+{
+    return read_hard(n, &FORMAT_F32, ret);
+}
+
 enum num_state num_read_f64(const struct num *n, double *ret)
 {
     uint64_t bits;
 
-    if (read_bits(n, &FORMAT_F64, &bits) != NUM_OK)
+    if (!read_easy(n, &FORMAT_F64, &bits) && read_hard_64(n, &bits) != NUM_OK)
         return NUM_RANGE;
     bits |= (uint64_t)n->negative << 63;
     memcpy(ret, &bits, sizeof(*ret));
@@ -327,7 +366,7 @@ enum num_state num_read_f32(const struct num *n, float *ret)
 {
     uint64_t bits;
 
-    if (read_bits(n, &FORMAT_F32, &bits) != NUM_OK)
+    if (!read_easy(n, &FORMAT_F32, &bits) && read_hard_32(n, &bits) != NUM_OK)
         return NUM_RANGE;
     const uint32_t narrow = (uint32_t)bits | (uint32_t)n->negative << 31;
     memcpy(ret, &narrow, sizeof(*ret));
@@ -338,7 +377,7 @@ static enum num_state read_16(const struct num *n, const struct format *format, 
 {
     uint64_t bits;
 
-    if (read_bits(n, format, &bits) != NUM_OK)
+    if (!read_easy(n, format, &bits) && read_hard(n, format, &bits) != NUM_OK)
         return NUM_RANGE;
     *ret = (uint16_t)(bits | (uint64_t)n->negative << 15);
     return NUM_OK;
