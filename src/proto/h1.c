@@ -383,6 +383,7 @@ static bool step(struct h1 *h, str *input, struct h1_out *ret, enum h1_event *re
         return true;
     case STATE_FIXED:
     case STATE_DATA:
+        ret->head = &h->head;
         body_piece(h, input, ret);
         *ret_event = H1_BODY;
         return true;
@@ -403,6 +404,7 @@ enum h1_event h1_next(struct h1 *h, str *input, struct h1_out *ret)
     for (;;) {
         if (h->state == STATE_END) {
             h->state = STATE_NEXT;
+            ret->head = &h->head;
             return H1_END;
         }
         if (h->state == STATE_REFUSED) {

@@ -35,7 +35,7 @@ enum h1_event {
 };
 
 struct h1_out {
-    const struct request_head *head; /* from H1_HEAD to H1_END; REFUSED: NULL while incomplete */
+    const struct request_head *head; /* H1_HEAD, BODY, END; REFUSED: NULL while incomplete */
     str piece;
     err code;         /* INPUT, HEADER, TOO_BIG, CODING; UNAVAILABLE: out of memory */
     const char *text; /* constant, one line */
@@ -76,7 +76,7 @@ void h1_free(struct h1 *h); /* gives the buffers back; a zeroed struct is a no-o
 /* Reads on in *input, which is cut from the front by what was used; call again until H1_MORE or
  * H1_REFUSED. H1_END leaves the bytes of the next request untouched. The head lives until the call
  * after H1_END.
- * out     ret  members that an event does not name are untouched */
+ * out     ret  members that do not belong to the event are untouched */
 enum h1_event h1_next(struct h1 *h, str *input, struct h1_out *ret);
 
 /* True between requests: no byte of the next one has been read. */

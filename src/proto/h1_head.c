@@ -147,7 +147,10 @@ err h1_head_end(struct request_head *head, const struct h1_marks *marks, uint64_
     if (!marks->host)
         head->host = authority;
     head->keep_alive = head->minor > 0 && !marks->close;
-    head->expect_continue = head->expect_continue && request_has_body(head);
+    if (!request_has_body(head)) {
+        head->expect_continue = false;
+        head->coding = CODING_IDENTITY;
+    }
     *ret_why = "the content coding is not gzip, deflate or identity";
     if (marks->coding_bad)
         return ERR_CODING;

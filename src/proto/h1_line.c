@@ -128,6 +128,8 @@ const char *h1_line_target(str target, enum method method, str *ret_authority, s
         if (!h1_line_is_host(authority))
             return "the target's authority is not a host";
     }
+    if (!all_in(&target_set, path))
+        return "the target has a character that must be percent-encoded";
     const size_t mark = str_find(path, '?');
     *ret_authority = authority;
     *ret_query = str_cut(path, mark + 1, path.len);
@@ -148,8 +150,6 @@ const char *h1_line_request(str line, struct request_head *ret)
     str rest = str_cut(line, end + 1, line.len);
     const size_t space = str_find(rest, ' ');
     const str target = str_cut(rest, 0, space);
-    if (target.len == 0 || !all_in(&target_set, target))
-        return "the target is empty or has a character that must be percent-encoded";
     rest = str_cut(rest, space + 1, rest.len);
     if (!str_eq(rest, STR("HTTP/1.1")) && !str_eq(rest, STR("HTTP/1.0")))
         return "the version is neither HTTP/1.1 nor HTTP/1.0";

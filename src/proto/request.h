@@ -39,7 +39,7 @@ struct request_head {
     str host;        /* "name", "name:port" or "[v6]:port"; empty only in HTTP/1.0 without Host */
     const struct field *fields; /* in the order of arrival, Host and framing included */
     uint32_t field_count;
-    enum coding coding;
+    enum coding coding; /* identity where no body is announced */
     bool chunked;
     bool has_length; /* Content-Length came: content_length counts; never with chunked */
     uint64_t content_length;
