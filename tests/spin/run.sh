@@ -28,5 +28,8 @@ echo "lane_sleep: errors: $found, $states states"
 for mutant in NO_LOOK CLEAR_FIRST DROP_CLEARS; do
     found=$(errors_of "-D$mutant")
     echo "lane_sleep with $mutant: errors: $found"
-    [ "${found:-0}" != 0 ] && grep -q "invalid end state" pan.out || { echo "spin: the mutant $mutant was not found wrong"; exit 1; }
+    if [ "${found:-0}" = 0 ] || ! grep -q "invalid end state" pan.out; then
+        echo "spin: the mutant $mutant was not found wrong"
+        exit 1
+    fi
 done
