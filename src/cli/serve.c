@@ -8,16 +8,7 @@
 
 #include "cli/notes.h"
 #include "control/config_load.h"
-#if __has_include("control/keeper.h")
 #include "control/keeper.h"
-#else
-static int keeper_run(const struct config *cfg)
-{
-    (void)cfg;
-    (void)fputs("garrison: this build has no keeper\n", stderr);
-    return 1;
-}
-#endif
 
 static void config_undo(struct config **c)
 {
@@ -53,5 +44,6 @@ int command_serve(const struct cli *c)
                                             "garrison serve ./model.onnx");
     if (code)
         return cli_fail(c, "serve", code == ERR_NOT_FOUND ? ERR_INPUT : code, f.text);
-    return keeper_run(cfg);
+    const struct keeper_opts opts = {.worker = NULL};
+    return keeper_run(cfg, &opts);
 }
