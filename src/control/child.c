@@ -57,11 +57,6 @@ err children_new(struct loop *l, uint64_t boot, struct children **ret, struct fa
     return OK;
 }
 
-void children_free(struct children *all)
-{
-    free(all);
-}
-
 uint32_t children_count(const struct children *all)
 {
     uint32_t count = 0;
@@ -82,6 +77,18 @@ static void child_free(struct child *c)
     link_close(c->link);
     free(c->start);
     free(c);
+}
+
+void children_free(struct children *all)
+{
+    while (all && all->first) {
+        struct child *c = all->first;
+        all->first = c->next;
+        if (!c->reaped)
+            (void)kill(c->pid, SIGKILL);
+        child_free(c);
+    }
+    free(all);
 }
 
 /* Both news of the end have come: takes the child off the list and tells its owner. */

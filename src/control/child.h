@@ -56,7 +56,7 @@ struct child_opts {
 };
 
 MUST_USE err children_new(struct loop *l, uint64_t boot, struct children **ret, struct fault *f);
-void children_free(struct children *all); /* none is left; NULL is a no-op */
+void children_free(struct children *all); /* kills what is left; NULL is a no-op */
 uint32_t children_count(const struct children *all);
 
 /* Reaps every dead process (SIGCHLD); pids of no child are handed to on_other. */

@@ -1,0 +1,31 @@
+/* The keeper's own figures, and the metrics segment that all roles share.
+ * thread  the keeper's main thread */
+#ifndef GARRISON_CONTROL_GAUGES_H
+#define GARRISON_CONTROL_GAUGES_H
+
+#include "base/fault.h"
+#include "control/child.h"
+
+struct keeper;
+struct model;
+struct gauges;
+
+MUST_USE err gauges_open(const struct keeper *k, struct gauges **ret, struct fault *f);
+void gauges_free(struct gauges *g);
+
+/* The segment's descriptors as a front inherits them; returns how many (at most 2). */
+uint32_t gauges_inherit(const struct gauges *g, struct child_fd *fds);
+
+/* Makes the series of a model; its cells go into the snapshot. */
+MUST_USE err gauges_model(struct gauges *g, struct model *m, struct fault *f);
+
+void gauges_front_start(struct gauges *g, enum role role); /* its gauges are zeroed */
+void gauges_front_gone(struct gauges *g, enum role role);
+void gauges_loaded(struct gauges *g, const struct model *m, bool ok, uint64_t ns);
+void gauges_exit(struct gauges *g, const struct model *m, enum exit_reason reason);
+void gauges_violation(struct gauges *g, const struct model *m);
+void gauges_models(struct gauges *g, const struct keeper *k); /* states */
+struct child_usage gauges_self(void); /* the keeper's own memory and time, now */
+void gauges_tick(struct gauges *g, const struct keeper *k); /* processes, every second */
+
+#endif
