@@ -158,6 +158,9 @@ static err judge_binary(const struct pass *p, const struct sent *s, enum dtype d
                     STR_ARG(name));
     in->source = INFER_BINARY;
     in->bytes = stated ? s->params.value[OIP_BINARY_DATA_SIZE] : UINT64_MAX;
+    if (stated && in->bytes == UINT64_MAX) /* taken here: it means "the rest" */
+        return fail(f, ERR_INPUT, "input \"%.*s\": \"binary_data_size\" is %" PRIu64, STR_ARG(name),
+                    in->bytes);
     if (width == 0)
         return OK;
     if (in->count > UINT64_MAX / width || (stated && in->bytes != in->count * width))
