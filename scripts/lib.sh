@@ -34,5 +34,6 @@ clang_or_default() {
 tool_flags() {
     cmake -D "SRC=$PWD/src" -D "OUT=$PWD/.cache/generated/base/build_id.h" -D VERSION=0 \
         -P scripts/build_id.cmake
-    say -std=gnu17 -D_GNU_SOURCE -Isrc -Itests -I.cache/generated
+    say -std=gnu17 -D_GNU_SOURCE -Isrc -Itests -I.cache/generated \
+        '-DOPENAPI_PATH="docs/openapi.json"'
 }
