@@ -24,18 +24,19 @@ for name in "$@"; do
         failed=$((failed + 1))
         continue
     fi
-    line=$(head -1 "fuzz/$name.c")
-    read -ra words <<<"$(sed -n 's|^/\* fuzz: \(.*\) \*/$|\1|p' <<<"$line")"
+    # the first comment: /* fuzz: ROOM [FILE...] */, over one line or more
+    comment=$(sed '/\*\//q' "fuzz/$name.c" | tr '\n' ' ')
+    read -ra words <<<"$(sed -n 's|^/\* fuzz: \([^*]*\)\*/.*|\1|p' <<<"${comment// \* / }")"
     files=("${words[@]:1}")
-    [ ${#files[@]} -gt 0 ] || files=("src/${words[0]}/$name.c")
+    [ ${#files[@]} -gt 0 ] || files=("$name.c")
     for file in "${files[@]}"; do
-        gcovr --root . --filter "$file" --json-summary - "$build" 2>/dev/null |
+        gcovr --root . --filter "src/${words[0]}/${file##*/}" --json-summary - "$build" 2>/dev/null |
             python3 -c '
 import json, sys
 name, file, inputs = sys.argv[1:]
 of = json.load(sys.stdin)
 print(f"{name:12} {file:28} {inputs:>6} {of["line_percent"]:6.1f}% {of["branch_percent"]:8.1f}%")
-' "$name" "$file" "$(sed -n 's/^replay: \([0-9]*\) inputs/\1/p' <<<"$out")"
+' "$name" "${words[0]}/${file##*/}" "$(sed -n 's/^replay: \([0-9]*\) inputs/\1/p' <<<"$out")"
     done
 done
 [ "$failed" -eq 0 ]
