@@ -177,9 +177,10 @@ err lane_reserve(struct lane *l, const uint64_t *input_bytes, uint64_t reply_byt
 {
     const uint64_t reply_offset = request_bytes(l, input_bytes);
     /* outputs start lines, so each may lose one line to the round-up */
-    const uint64_t room = reply_bytes > LANE_BYTES_MAX
-                              ? UINT64_MAX
-                              : lane_line_up(reply_bytes) + LANE_LINE * l->sig->output_count;
+    const uint64_t room =
+        reply_bytes > LANE_BYTES_MAX
+            ? UINT64_MAX
+            : lane_line_up(reply_bytes) + (uint64_t)LANE_LINE * l->sig->output_count;
     const uint64_t area = (uint64_t)l->map.units * LANE_LINE;
     if (reply_offset > area || room > area ||
         reply_offset + lane_reply_head(l->sig->output_count) + room > area)

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/memfd.h"
+#include "base/scope.h"
 #include "engine/sandbox.h"
 
 #define PROBE_DATA_BYTES (64ull << 20)
@@ -60,6 +61,7 @@ struct tools {
 static long try_lawful(const struct tools *t)
 {
     struct timespec now;
+    SCOPED(free_undo)
     char *block = malloc(1u << 20);
     void *more = mmap(NULL, (size_t)t->page_size, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -69,7 +71,6 @@ static long try_lawful(const struct tools *t)
         return -1;
     memset(block, 1, 1u << 20);
     t->page[0] = (uint8_t)block[1];
-    free(block);
     return syscall(SYS_sched_yield);
 }
 
@@ -116,7 +117,7 @@ static long try_connect(const struct tools *t)
 static long try_clone(const struct tools *t)
 {
     (void)t;
-    const long pid = syscall(SYS_clone, (unsigned long)SIGCHLD, NULL, NULL, NULL, 0ul);
+    const long pid = syscall(SYS_clone, (unsigned long)SIGCHLD, NULL, NULL, NULL, 0UL);
     if (pid == 0)
         _exit(0);
     return pid;
@@ -150,7 +151,7 @@ static long try_execveat(const struct tools *t)
 
 static long map(const struct tools *t, int prot, int flags, int fd)
 {
-    return syscall(SYS_mmap, NULL, (size_t)t->page_size, (long)prot, (long)flags, (long)fd, 0l);
+    return syscall(SYS_mmap, NULL, (size_t)t->page_size, (long)prot, (long)flags, (long)fd, 0L);
 }
 
 static long try_mmap_exec(const struct tools *t)
@@ -187,52 +188,52 @@ static long try_memfd_create(const struct tools *t)
 static long try_ptrace(const struct tools *t)
 {
     (void)t;
-    return syscall(SYS_ptrace, 0l /* TRACEME */, 0l, NULL, NULL);
+    return syscall(SYS_ptrace, 0L /* TRACEME */, 0L, NULL, NULL);
 }
 
 static long try_process_vm_readv(const struct tools *t)
 {
     (void)t;
-    return syscall(SYS_process_vm_readv, (long)getpid(), NULL, 0ul, NULL, 0ul, 0ul);
+    return syscall(SYS_process_vm_readv, (long)getpid(), NULL, 0UL, NULL, 0UL, 0UL);
 }
 
 static long try_kill(const struct tools *t)
 {
     (void)t;
-    return syscall(SYS_kill, (long)getpid(), 0l);
+    return syscall(SYS_kill, (long)getpid(), 0L);
 }
 
 static long try_tgkill_other(const struct tools *t)
 {
     (void)t;
-    return syscall(SYS_tgkill, (long)PROBE_ABSENT, (long)PROBE_ABSENT, 0l);
+    return syscall(SYS_tgkill, (long)PROBE_ABSENT, (long)PROBE_ABSENT, 0L);
 }
 
 static long try_ioctl(const struct tools *t)
 {
-    return syscall(SYS_ioctl, t->file, 0x5401ul /* TCGETS */, t->page);
+    return syscall(SYS_ioctl, t->file, 0x5401UL /* TCGETS */, t->page);
 }
 
 static long try_prctl(const struct tools *t)
 {
     (void)t;
-    return syscall(SYS_prctl, 3l /* PR_GET_DUMPABLE */, 0l, 0l, 0l, 0l);
+    return syscall(SYS_prctl, 3L /* PR_GET_DUMPABLE */, 0L, 0L, 0L, 0L);
 }
 
 static long try_bpf(const struct tools *t)
 {
-    return syscall(SYS_bpf, 0l, t->page, 0ul);
+    return syscall(SYS_bpf, 0L, t->page, 0UL);
 }
 
 static long try_io_uring_setup(const struct tools *t)
 {
-    return syscall(SYS_io_uring_setup, 1l, t->page);
+    return syscall(SYS_io_uring_setup, 1L, t->page);
 }
 
 static long try_userfaultfd(const struct tools *t)
 {
     (void)t;
-    return syscall(SYS_userfaultfd, 0l);
+    return syscall(SYS_userfaultfd, 0L);
 }
 
 static long (*const tries[PROBE_COUNT])(const struct tools *t) = {

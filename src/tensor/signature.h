@@ -12,11 +12,11 @@
 
 struct spec {
     str name;
-    enum dtype dtype;
     struct shape shape; /* includes the batch dimension; -1 is free */
-    bool optional;      /* an input the model has a default for */
     const str *labels;  /* class names by column, or NULL */
+    enum dtype dtype;
     uint32_t label_count;
+    bool optional; /* an input the model has a default for */
 };
 
 struct signature {
