@@ -52,16 +52,8 @@ void keeper_look(struct keeper *k)
     if (k->announced || !k->data.up || !k->ops.up || !models_settled(k))
         return;
     k->announced = true;
-    for (uint32_t i = 0; i < k->model_count; i++) {
-        const struct model *m = &k->models[i];
-        if (m->state.phase != MODEL_READY)
-            continue;
-        ready++;
-        journal_say("model \"%.*s\" version %.*s is ready%s (%llu ms, unsigned)",
-                    STR_ARG(m->cfg->name), STR_ARG(m->cfg->version),
-                    m->loaded->batches ? ", batches rows" : "",
-                    (unsigned long long)(m->load_ns / NS_PER_MS));
-    }
+    for (uint32_t i = 0; i < k->model_count; i++)
+        ready += k->models[i].state.phase == MODEL_READY;
     journal_say("%" PRIu32 " of %" PRIu32 " models ready", ready, k->model_count);
     journal_write(k->cfg,
                   &(struct journal_event){

@@ -218,6 +218,10 @@ static void ready(struct model *m)
                                                 {"load_ms", NULL, m->load_ns / NS_PER_MS},
                                                 {"batches", m->loaded->batches ? "yes" : "no", 0},
                                                 {"note", m->loaded->note, 0})});
+    if (m->restarts == 0)
+        journal_say("model \"%s\" version %s is ready%s (%llu ms, unsigned)", m->cfg->name.at,
+                    m->cfg->version.at, m->loaded->batches ? ", batches rows" : "",
+                    (unsigned long long)(m->load_ns / NS_PER_MS));
     model_lanes_offer(m);
     publish(m->k);
     models_turn(m->k);
