@@ -13,7 +13,7 @@ if [ $# -eq 0 ]; then
     set -- "${drivers[@]%.c}"
 fi
 [ $# -gt 0 ] || { echo "fuzz: no target yet"; exit 0; }
-scripts/build.sh cov "${@/#/fuzz_}" >/dev/null
+log=$(scripts/build.sh cov "${@/#/fuzz_}" 2>&1) || { echo "$log"; exit 1; }
 build=build/cov
 failed=0
 printf '%-12s %-28s %6s %7s %9s\n' target file inputs lines branches
