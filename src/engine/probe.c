@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 #include "base/memfd.h"
-#include "base/scope.h"
 #include "engine/sandbox.h"
 
 #define PROBE_DATA_BYTES (64ull << 20)
@@ -58,19 +57,27 @@ struct tools {
     long page_size; /* bytes */
 };
 
+/* The heap above the size that malloc maps by itself, and its return. */
+static bool heap_works(void)
+{
+    const size_t bytes = 1u << 20;
+    uint8_t *block = malloc(bytes);
+    if (block)
+        memset(block, 1, bytes);
+    const bool fine = block && block[bytes - 1] == 1;
+    free(block);
+    return fine;
+}
+
 static long try_lawful(const struct tools *t)
 {
+    const size_t size = (size_t)t->page_size;
     struct timespec now;
-    SCOPED(free_undo)
-    char *block = malloc(1u << 20);
-    void *more = mmap(NULL, (size_t)t->page_size, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (!block || more == MAP_FAILED || mprotect(more, (size_t)t->page_size, PROT_READ) != 0 ||
-        munmap(more, (size_t)t->page_size) != 0 || clock_gettime(CLOCK_MONOTONIC, &now) != 0 ||
-        getpid() <= 0)
+    void *more = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (more == MAP_FAILED || mprotect(more, size, PROT_READ) != 0 || munmap(more, size) != 0)
         return -1;
-    memset(block, 1, 1u << 20);
-    t->page[0] = (uint8_t)block[1];
+    if (!heap_works() || clock_gettime(CLOCK_MONOTONIC, &now) != 0 || getpid() <= 0)
+        return -1;
     return syscall(SYS_sched_yield);
 }
 
