@@ -1,0 +1,232 @@
+/* The parser's events, limits and memory; who refuses what is in test_desync.c. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "proto/h1.h"
+#include "proto/h1_line.h"
+
+#define HOST "Host: a\r\n"
+
+static const struct h1_limits tiny = {
+    .request_line = 20, .header_bytes = 40, .header_count = 3, .body = 4};
+
+/* The last event on text, all of it given at once. */
+static enum h1_event last(struct h1 *h, const char *text, struct h1_out *ret)
+{
+    str input = str_of(text);
+    enum h1_event event;
+    do {
+        event = h1_next(h, &input, ret);
+    } while (event != H1_MORE && event != H1_REFUSED);
+    return event;
+}
+
+static void refused(const struct h1_limits *limits, const char *text, err want)
+{
+    struct h1 h;
+    struct h1_out out = {0};
+    h1_init(&h, limits);
+    if (last(&h, text, &out) != H1_REFUSED)
+        fail_msg("\"%.60s\" is not refused", text);
+    if (out.code != want)
+        fail_msg("\"%.60s\" is %s", text, err_name(out.code));
+    h1_free(&h);
+}
+
+static void accepted(const struct h1_limits *limits, const char *text)
+{
+    struct h1 h;
+    struct h1_out out = {0};
+    h1_init(&h, limits);
+    if (last(&h, text, &out) != H1_MORE)
+        fail_msg("\"%.60s\" is refused: %s", text, out.text);
+    assert_true(h1_idle(&h));
+    h1_free(&h);
+}
+
+static void h1__refuses_each_limit_at_one_more(void **state)
+{
+    (void)state;
+    accepted(&tiny, "GET /234567 HTTP/1.1\r\n" HOST "\r\n");
+    refused(&tiny, "GET /2345678 HTTP/1.1\r\n" HOST "\r\n", ERR_HEADER);
+    refused(&tiny, "GET /2345678 HTTP/1.1", ERR_HEADER);
+    /* 9 bytes of Host, then 31: "X: " + 26 + CRLF */
+    accepted(&tiny, "GET / HTTP/1.1\r\n" HOST "X: 01234567890123456789012345\r\n\r\n");
+    refused(&tiny, "GET / HTTP/1.1\r\n" HOST "X: 012345678901234567890123456\r\n\r\n", ERR_HEADER);
+    accepted(&tiny, "GET / HTTP/1.1\r\n" HOST "A:1\r\nB:2\r\n\r\n");
+    refused(&tiny, "GET / HTTP/1.1\r\n" HOST "A:1\r\nB:2\r\nC:3\r\n\r\n", ERR_HEADER);
+    accepted(&tiny, "GET / HTTP/1.1\r\n" HOST "Content-Length:4\r\n\r\n1234");
+    refused(&tiny, "GET / HTTP/1.1\r\n" HOST "Content-Length:5\r\n\r\n12345", ERR_TOO_BIG);
+}
+
+static void h1__refuses_chunks_and_trailers_over_the_limits(void **state)
+{
+    (void)state;
+    struct h1_limits limits = tiny;
+    limits.header_bytes = 60;
+#define CHUNKED "GET / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n" /* 37 bytes */
+    accepted(&limits, CHUNKED "3\r\nabc\r\n1\r\nd\r\n0\r\n\r\n");
+    refused(&limits, CHUNKED "3\r\nabc\r\n2\r\n", ERR_TOO_BIG);
+    refused(&limits, CHUNKED "ffffffffffffffff\r\n", ERR_TOO_BIG);
+    refused(&limits, CHUNKED "1\r\na\r\nffffffffffffffff\r\n", ERR_TOO_BIG);
+    refused(&limits, CHUNKED "10000000000000000", ERR_INPUT);
+    accepted(&limits, CHUNKED "0\r\nX: 012345678901234567\r\n\r\n"); /* 23 more */
+    refused(&limits, CHUNKED "0\r\nX: 0123456789012345678\r\n\r\n", ERR_HEADER);
+    accepted(&limits, CHUNKED "0\r\nX:1\r\n\r\n");
+    refused(&limits, CHUNKED "0\r\nX:1\r\nY:2\r\n\r\n", ERR_HEADER);
+}
+
+static void h1__says_the_same_refusal_for_ever_and_keeps_a_sound_head(void **state)
+{
+    (void)state;
+    struct h1 h;
+    struct h1_out out = {0};
+    str more = STR("GET / HTTP/1.1\r\n" HOST "\r\n");
+    h1_init(&h, &tiny);
+    assert_int_equal(last(&h, "POST /x HTTP/1.1\r\n" HOST "Content-Length: 99\r\n\r\n", &out),
+                     H1_REFUSED);
+    assert_int_equal(out.code, ERR_TOO_BIG);
+    assert_non_null(out.head);
+    assert_int_equal(out.head->method, METHOD_POST);
+    assert_int_equal(h1_next(&h, &more, &out), H1_REFUSED);
+    assert_int_equal(out.code, ERR_TOO_BIG);
+    h1_free(&h);
+    h1_init(&h, &tiny);
+    assert_int_equal(last(&h, "POST /x HTTP/1.1\r\n\r\n", &out), H1_REFUSED);
+    assert_null(out.head);
+    h1_free(&h);
+}
+
+static void h1__gives_head_body_and_end_and_leaves_the_next_request(void **state)
+{
+    (void)state;
+    struct h1 h;
+    struct h1_out out = {0};
+    str value = {0};
+    const struct h1_limits limits = H1_LIMITS_DEFAULT;
+    str input = STR("POST /v2/x?a=b HTTP/1.1\r\nHost: me:1\r\nX-A:  b c \r\nContent-Length: 5\r\n"
+                    "Content-Encoding: gzip\r\n\r\nhelloGET / HTTP/1.0\r\n\r\n");
+    h1_init(&h, &limits);
+    assert_true(h1_idle(&h));
+    assert_int_equal(h1_next(&h, &input, &out), H1_HEAD);
+    const struct request_head *head = out.head;
+    assert_true(str_eq(head->path, STR("/v2/x")) && str_eq(head->query, STR("a=b")));
+    assert_true(str_eq(head->target, STR("/v2/x?a=b")) && str_eq(head->host, STR("me:1")));
+    assert_true(request_field(head, STR("x-a"), &value) && str_eq(value, STR("b c")));
+    assert_int_equal(head->field_count, 4);
+    assert_int_equal(head->coding, CODING_GZIP);
+    assert_true(head->keep_alive && head->has_length && !head->chunked);
+    assert_int_equal(head->content_length, 5);
+    assert_int_equal(h1_next(&h, &input, &out), H1_BODY);
+    assert_true(str_eq(out.piece, STR("hello")));
+    assert_false(h1_idle(&h));
+    assert_int_equal(h1_next(&h, &input, &out), H1_END);
+    assert_true(h1_idle(&h));
+    assert_int_equal(input.len, sizeof("GET / HTTP/1.0\r\n\r\n") - 1);
+    assert_true(str_eq(head->path, STR("/v2/x"))); /* lives until the next call */
+    assert_int_equal(h1_next(&h, &input, &out), H1_HEAD);
+    assert_int_equal(out.head->minor, 0);
+    assert_false(out.head->keep_alive);
+    assert_int_equal(h1_next(&h, &input, &out), H1_END);
+    assert_int_equal(h1_next(&h, &input, &out), H1_MORE);
+    h1_free(&h);
+}
+
+/* The head's slices move with the buffer: 90 fields of 100 bytes pass several sizes of it. */
+static void h1__keeps_a_head_that_comes_byte_by_byte(void **state)
+{
+    (void)state;
+    char text[16384] = "GET /v2 HTTP/1.1\r\n" HOST;
+    size_t len = strlen(text);
+    for (int i = 0; i < 90; i++) {
+        memset(text + len, 'a' + i % 26, 100);
+        text[len + 10] = ':';
+        memcpy(text + len + 98, "\r\n", 2);
+        len += 100;
+    }
+    memcpy(text + len, "\r\n", 2);
+    len += 2;
+    struct h1 h;
+    struct h1_out out = {0};
+    const struct h1_limits limits = H1_LIMITS_DEFAULT;
+    h1_init(&h, &limits);
+    for (size_t i = 0; i < len; i++) {
+        str one = {text + i, 1};
+        assert_int_equal(h1_next(&h, &one, &out), i + 1 < len ? H1_MORE : H1_HEAD);
+        assert_int_equal(one.len, 0);
+    }
+    assert_int_equal(out.head->field_count, 91);
+    assert_true(str_eq(out.head->host, STR("a")) && str_eq(out.head->path, STR("/v2")));
+    for (uint32_t i = 0; i < 90; i++) {
+        const struct field *f = &out.head->fields[i + 1];
+        assert_int_equal(f->name.len, 10);
+        assert_int_equal(f->value.len, 87);
+        assert_int_equal(f->value.at[86], 'a' + (int)i % 26);
+    }
+    h1_free(&h);
+}
+
+static void h1__joins_chunks_without_their_framing(void **state)
+{
+    (void)state;
+    struct h1 h;
+    struct h1_out out = {0};
+    char body[64] = {0};
+    size_t len = 0;
+    const struct h1_limits limits = H1_LIMITS_DEFAULT;
+    str input = STR("POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: Chunked\r\nExpect: "
+                    "100-continue\r\n\r\n3\r\nabc\r\n00B\r\nhello world\r\n0\r\nT: x\r\n\r\n");
+    h1_init(&h, &limits);
+    assert_int_equal(h1_next(&h, &input, &out), H1_HEAD);
+    assert_true(out.head->chunked && out.head->expect_continue && !out.head->has_length);
+    while (h1_next(&h, &input, &out) == H1_BODY) {
+        memcpy(body + len, out.piece.at, out.piece.len);
+        len += out.piece.len;
+    }
+    assert_string_equal(body, "abchello world");
+    assert_int_equal(out.head->field_count, 3); /* trailers are dropped */
+    assert_int_equal(h1_next(&h, &input, &out), H1_MORE);
+    h1_free(&h);
+}
+
+static void h1_line__counts_plain_bytes_like_a_plain_loop(void **state)
+{
+    (void)state;
+    char text[40];
+    for (size_t at = 0; at < sizeof(text); at++) {
+        for (int c = 0; c < 256; c++) {
+            const int plain = c == '\t' || (c >= 0x20 && c <= 0x7E);
+            memset(text, at % 2 ? '~' : ' ', sizeof(text));
+            text[at] = (char)c;
+            assert_int_equal(h1_line_run(text, sizeof(text)), plain ? sizeof(text) : at);
+        }
+    }
+}
+
+static void h1_line__knows_the_characters_of_a_token_by_rfc_9110(void **state)
+{
+    (void)state;
+    for (int c = 1; c < 256; c++) {
+        const char one = (char)c;
+        const int want = c < 128 && strchr("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
+                                           "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+                                           c) != NULL;
+        assert_int_equal(h1_line_is_token((str){&one, 1}), want);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(h1__refuses_each_limit_at_one_more),
+        cmocka_unit_test(h1__refuses_chunks_and_trailers_over_the_limits),
+        cmocka_unit_test(h1__says_the_same_refusal_for_ever_and_keeps_a_sound_head),
+        cmocka_unit_test(h1__gives_head_body_and_end_and_leaves_the_next_request),
+        cmocka_unit_test(h1__keeps_a_head_that_comes_byte_by_byte),
+        cmocka_unit_test(h1__joins_chunks_without_their_framing),
+        cmocka_unit_test(h1_line__counts_plain_bytes_like_a_plain_loop),
+        cmocka_unit_test(h1_line__knows_the_characters_of_a_token_by_rfc_9110),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
