@@ -44,6 +44,5 @@ int command_serve(const struct cli *c)
                                             "garrison serve ./model.onnx");
     if (code)
         return cli_fail(c, "serve", code == ERR_NOT_FOUND ? ERR_INPUT : code, f.text);
-    const struct keeper_opts opts = {.worker = NULL};
-    return keeper_run(cfg, &opts);
+    return keeper_run(cfg);
 }

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 
 #include "base/scope.h"
-#include "base/utf8.h"
 
 #include "cli/csv.h"
+#include "cli/screen.h"
 
 #define HEAD_BYTES 256u
 
@@ -57,39 +57,6 @@ static str cell_of(const struct reply_output *o, uint64_t row, uint64_t k)
     return row < output_rows(o) ? o->cells[row * row_elements(o) + k] : (str){0};
 }
 
-/* Characters that a text takes on the screen, at most TABLE_WIDTH_MAX; *ret_bytes are their bytes.
- */
-static size_t width_of(str s, size_t *ret_bytes)
-{
-    size_t at = 0;
-    size_t width = 0;
-    while (at < s.len && width < TABLE_WIDTH_MAX) {
-        const unsigned len = utf8_len(str_cut(s, at, s.len));
-        at += len ? len : 1;
-        width++;
-    }
-    *ret_bytes = at;
-    return width;
-}
-
-/* A cell right-aligned, control characters and broken bytes as '?'. */
-static void cell_print(FILE *out, str s, size_t width)
-{
-    size_t bytes;
-    const size_t own = width_of(s, &bytes);
-    for (size_t i = own; i < width; i++)
-        (void)fputc(' ', out);
-    for (size_t at = 0; at < bytes;) {
-        const unsigned len = utf8_len(str_cut(s, at, bytes));
-        const unsigned char c = (unsigned char)s.at[at];
-        if (len == 0 || c < 0x20 || c == 0x7f || (c == 0xc2 && (unsigned char)s.at[at + 1] < 0xa0))
-            (void)fputc('?', out);
-        else
-            (void)fwrite(s.at + at, 1, len, out);
-        at += len ? len : 1;
-    }
-}
-
 static uint64_t shown(const struct reply_output *o)
 {
     const uint64_t elements = row_elements(o);
@@ -99,10 +66,9 @@ static uint64_t shown(const struct reply_output *o)
 static size_t column_width(const struct model *m, const struct reply_output *o, uint64_t k)
 {
     char text[HEAD_BYTES];
-    size_t bytes;
-    size_t widest = width_of(head_of(m, o, k, text), &bytes);
+    size_t widest = screen_width(head_of(m, o, k, text));
     for (uint64_t row = 0; row < output_rows(o); row++) {
-        const size_t width = width_of(cell_of(o, row, k), &bytes);
+        const size_t width = screen_width(cell_of(o, row, k));
         widest = width > widest ? width : widest;
     }
     return widest;
@@ -122,8 +88,8 @@ static void line_print(FILE *out, const struct model *m, const struct reply *r, 
         const struct reply_output *o = &r->outputs[i];
         for (uint64_t k = 0; k < shown(o); k++) {
             (void)fputs("  ", out);
-            cell_print(out, head ? head_of(m, o, k, text) : cell_of(o, row, k),
-                       column_width(m, o, k));
+            screen_right(out, head ? head_of(m, o, k, text) : cell_of(o, row, k),
+                         column_width(m, o, k));
         }
         if (shown(o) < row_elements(o))
             (void)fprintf(out, "  +%" PRIu64, row_elements(o) - shown(o));

@@ -8,8 +8,7 @@
 #include "cli/model.h"
 #include "cli/reply.h"
 
-#define TABLE_ELEMENTS_MAX 8u  /* of an output in a table; CSV has all */
-#define TABLE_WIDTH_MAX    40u /* of a cell in a table, in characters */
+#define TABLE_ELEMENTS_MAX 8u /* of an output in a table; CSV has all */
 
 /* Prints the rows of a reply, one a line: an element of an output a column, named by the output and
  * the label or number of the element.
