@@ -35,7 +35,8 @@ for name in "$@"; do
 import json, sys
 name, file, inputs = sys.argv[1:]
 of = json.load(sys.stdin)
-print(f"{name:12} {file:28} {inputs:>6} {of["line_percent"]:6.1f}% {of["branch_percent"]:8.1f}%")
+lines, branches = of["line_percent"], of["branch_percent"]
+print(f"{name:12} {file:28} {inputs:>6} {lines:6.1f}% {branches:8.1f}%")
 ' "$name" "${words[0]}/${file##*/}" "$(sed -n 's/^replay: \([0-9]*\) inputs/\1/p' <<<"$out")"
     done
 done
