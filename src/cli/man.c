@@ -60,14 +60,14 @@ void help_man(FILE *out)
     (void)fputs(".TH GARRISON 1\n.SH NAME\ngarrison \\- serve ONNX models, each in a sandbox\n"
                 ".SH SYNOPSIS\n.B garrison\n.I command\n[\\fIargument\\fR..] "
                 "[\\fB\\-\\-flag\\fR..]\n"
-                ".SH DESCRIPTION\nGarrison serves ONNX models over the Open Inference Protocol "
+                ".SH DESCRIPTION\nGarrison serves ONNX models over the Open Inference Protocol\n"
                 "(version 2, REST) from sandboxed worker processes.\n"
-                "Flags are written \\fB\\-\\-flag=value\\fR or \\fB\\-\\-flag value\\fR and never "
-                "shortened; \\fB\\-\\-\\fR ends them; \"..\" marks what may stand again.\n"
+                "Flags are written \\fB\\-\\-flag=value\\fR or\n\\fB\\-\\-flag value\\fR and "
+                "never shortened;\n\\fB\\-\\-\\fR ends them; \"..\" marks what may stand again.\n"
                 ".SH COMMANDS\n",
                 out);
     for (uint32_t i = 0; i < count; i++) {
-        (void)fprintf(out, ".SS garrison %s ", all[i].name);
+        (void)fprintf(out, ".SS garrison %s%s", all[i].name, all[i].args[0] ? " " : "");
         roff(out, all[i].args);
         (void)fputc('\n', out);
         roff(out, all[i].line);

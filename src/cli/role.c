@@ -1,24 +1,18 @@
-/* The table of roles. */
+/* Fronts are this executable; workers and readers are garrison-worker. */
 #include "cli/role.h"
 
 #include <stdio.h>
-#include <string.h>
 
-struct role {
-    const char *name;
-    int (*run)(int argc, char **argv);
-};
+#include "base/role.h"
+#include "serve/front.h"
 
-static const struct role roles[] = {
-    {NULL, NULL},
-};
-
-int role_main(const char *role, int argc, char **argv)
+int role_main(const char *name, int argc, char **argv)
 {
-    for (const struct role *r = roles; r->name; r++) {
-        if (strcmp(r->name, role) == 0)
-            return r->run(argc, argv);
-    }
+    enum role role = ROLE_COUNT;
+    (void)argv;
+    if (argc == 0 && role_of_name(str_of(name), &role) &&
+        (role == ROLE_DATA_FRONT || role == ROLE_OPS_FRONT))
+        return front_run(role);
     (void)fputs("garrison: a role is started by the keeper, not by hand\n", stderr);
     return 2;
 }
