@@ -204,11 +204,11 @@ static void on_gone(void *arg, int status, enum child_kill why, const char *text
     struct front *fr = arg;
     struct keeper *k = fr->k;
     const pid_t pid = child_pid(fr->child);
+    gauges_front_gone(k->gauges, fr, child_usage(fr->child));
     fr->child = NULL;
     fr->up = false;
     if (fr->role == ROLE_DATA_FRONT)
         models_front_lost(k, fr->generation);
-    gauges_front_gone(k->gauges, fr->role);
     if (fr->ending) {
         drain_look(k);
         return;
@@ -269,7 +269,6 @@ void front_start(struct front *fr)
                                     .on_exit = on_gone};
     fr->generation++;
     fr->drained = false;
-    gauges_front_start(k->gauges, fr->role);
     err e = fds ? child_start(k->children, &opts, &fr->child, &f)
                 : fail(&f, ERR_UNAVAILABLE, "no memory for a front");
     if (e == OK)

@@ -8,6 +8,7 @@
 
 struct keeper;
 struct model;
+struct front;
 struct gauges;
 
 MUST_USE err gauges_open(const struct keeper *k, struct gauges **ret, struct fault *f);
@@ -19,13 +20,15 @@ uint32_t gauges_inherit(const struct gauges *g, struct child_fd *fds);
 /* Makes the series of a model; its cells go into the snapshot. */
 MUST_USE err gauges_model(struct gauges *g, struct model *m, struct fault *f);
 
-void gauges_front_start(struct gauges *g, enum role role); /* its gauges are zeroed */
-void gauges_front_gone(struct gauges *g, enum role role);
+/* A process has ended; last: the figures of its last beat. A front's gauges are zeroed. */
+void gauges_front_gone(struct gauges *g, const struct front *fr, struct child_usage last);
+void gauges_worker_gone(struct gauges *g, struct child_usage last);
+
 void gauges_loaded(struct gauges *g, const struct model *m, bool ok, uint64_t ns);
 void gauges_exit(struct gauges *g, const struct model *m, enum exit_reason reason);
 void gauges_violation(struct gauges *g, const struct model *m);
 void gauges_models(struct gauges *g, const struct keeper *k); /* states */
-struct child_usage gauges_self(void); /* the keeper's own memory and time, now */
-void gauges_tick(struct gauges *g, const struct keeper *k); /* processes, every second */
+struct child_usage gauges_self(const struct gauges *g);       /* the keeper's own figures now */
+void gauges_tick(struct gauges *g, const struct keeper *k);   /* processes, every second */
 
 #endif

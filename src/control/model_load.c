@@ -101,6 +101,7 @@ static void on_gone(void *arg, int status, enum child_kill why, const char *text
     const enum exit_reason reason = m->k->drain.phase >= DRAIN_WORKERS && why == KILL_NONE
                                         ? EXIT_UNLOAD
                                         : reason_of(status, why);
+    const struct child_usage last = child_usage(m->child);
     char what[128];
     death_text(status, why, text, what);
     timer_cancel(&m->timer);
@@ -111,6 +112,7 @@ static void on_gone(void *arg, int status, enum child_kill why, const char *text
     loaded_free(m->loading);
     m->loading = NULL;
     if (!m->reader) {
+        gauges_worker_gone(m->k->gauges, last);
         m->exits[reason]++;
         gauges_exit(m->k->gauges, m, reason);
     }

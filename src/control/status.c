@@ -85,9 +85,9 @@ static void put_role(struct text *t, const char *name, const struct child *c, bo
     text_char(t, '}');
 }
 
-static void put_keeper(struct text *t)
+static void put_keeper(struct text *t, const struct keeper *k)
 {
-    const struct child_usage u = gauges_self();
+    const struct child_usage u = gauges_self(k->gauges);
     open_item(t);
     put_text(t, "role", STR("keeper"));
     put_text(t, "state", STR("up"));
@@ -153,7 +153,7 @@ void status_write(const struct keeper *k, struct text *t)
     text_char(t, ']');
     key(t, "roles");
     text_char(t, '[');
-    put_keeper(t);
+    put_keeper(t, k);
     put_role(t, "data_front", k->data.child, k->data.up, k->data.restarts);
     put_role(t, "ops_front", k->ops.child, k->ops.up, k->ops.restarts);
     for (uint32_t i = 0; i < k->model_count; i++)
