@@ -214,7 +214,10 @@ static void on_gone(void *arg, int status, enum child_kill why, const char *text
         return;
     }
     fr->restarts++;
-    const uint64_t wait = backoff_died(&fr->backoff, clock_ns(), keeper_chance());
+    /* The first death after a time of health is answered at once: half a second is all that a
+     * client should see of it. */
+    uint64_t wait = backoff_died(&fr->backoff, clock_ns(), keeper_chance());
+    wait = fr->backoff.deaths <= 1 ? 0 : wait;
     journal_write(k->cfg, &(struct journal_event){
                               .level = JOURNAL_ERROR,
                               .message = "a front has died; it is started again",
@@ -223,9 +226,7 @@ static void on_gone(void *arg, int status, enum child_kill why, const char *text
                               JOURNAL_ARGS({"why", why == KILL_NONE ? "by itself" : text, 0},
                                            {"wait_status", NULL, (uint64_t)(unsigned)status},
                                            {"again_in_ms", NULL, wait / NS_PER_MS})});
-    /* The first death after a time of health is answered at once: half a second is all a client
-     * should see of it. */
-    timer_set(&fr->again, fr->backoff.deaths <= 1 ? 0 : wait);
+    timer_set(&fr->again, wait);
     drain_look(k);
 }
 
