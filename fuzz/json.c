@@ -6,6 +6,7 @@
 
 #include "proto/json.h"
 #include "proto/num_read.h"
+#include "proto/num_whole.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -39,9 +40,9 @@ static void read_number(str text)
         check(isinf(want32));
     (void)!num_read_f16(&n, &half);
     (void)!num_read_bf16(&n, &half);
-    if (num_read_unsigned(&n, UINT64_MAX, &whole) == NUM_OK)
+    if (num_whole_unsigned(&n, UINT64_MAX, &whole) == NUM_OK)
         check(wide == NUM_OK && f64 == (double)whole);
-    if (num_read_signed(&n, INT64_MIN, INT64_MAX, &with_sign) == NUM_OK)
+    if (num_whole_signed(&n, INT64_MIN, INT64_MAX, &with_sign) == NUM_OK)
         check(wide == NUM_OK && f64 == (double)with_sign);
 }
 

@@ -99,7 +99,8 @@ static void keep_leading(struct num *n, const char *p, const char *end)
     }
 }
 
-const char *num_read_scan(const char *at, const char *end, struct num *ret)
+static inline __attribute__((always_inline)) const char *scan(const char *at, const char *end,
+                                                              struct num *ret)
 {
     const char *p = at;
     uint64_t digits = 0;
@@ -134,6 +135,11 @@ const char *num_read_scan(const char *at, const char *end, struct num *ret)
     if (count > DIGITS_MAX)
         keep_leading(ret, whole, end);
     return p;
+}
+
+const char *num_read_scan(const char *at, const char *end, struct num *ret)
+{
+    return scan(at, end, ret);
 }
 
 /* ---- rounding ---- */
@@ -296,7 +302,7 @@ static __attribute__((noinline)) void settle(const struct num *n, struct roundin
 static inline __attribute__((always_inline)) enum num_state
 read_hard(const struct num *n, const struct format *format, uint64_t *ret)
 {
-    if (n->digits == 0 || n->exp10 < NUM_POW_MIN) {
+    if (n->exp10 < NUM_POW_MIN) {
         *ret = 0; /* below 10^19 x 10^-343: under half of any subnormal */
         return NUM_OK;
     }
@@ -322,7 +328,11 @@ read_hard(const struct num *n, const struct format *format, uint64_t *ret)
 static inline __attribute__((always_inline)) bool
 read_easy(const struct num *n, const struct format *format, uint64_t *ret)
 {
-    if (n->digits == 0 || n->cut || n->exp10 < NUM_POW_MIN || n->exp10 > 308)
+    if (n->digits == 0) {
+        *ret = 0;
+        return true;
+    }
+    if (n->cut || n->exp10 < NUM_POW_MIN || n->exp10 > 308)
         return false;
     const int q = (int)n->exp10;
     const int lead = __builtin_clzll(n->digits);
@@ -393,75 +403,37 @@ enum num_state num_read_bf16(const struct num *n, uint16_t *ret)
     return read_16(n, &FORMAT_BF16, ret);
 }
 
-/* ---- integers ---- */
+/* ---- many at once ---- */
 
-/* Digit by digit, for all but plain integers: at_one counts down to the digit worth 1. */
-static enum num_state read_whole(const struct num *n, uint64_t *ret)
+/* The body of both runs; `bytes` of each number are kept. */
+static inline __attribute__((always_inline)) uint64_t
+read_run(struct num_run *run, const struct format *format, unsigned bytes, uint8_t *to)
 {
-    const char *p = n->text.at + n->negative;
-    const char *end = n->text.at + n->text.len;
-    int64_t place = n->exp10; /* of the last digit written, once those left out are taken back */
-    uint64_t v = 0;
+    const char *p = run->at, *end = run->end;
+    uint64_t done = 0;
 
-    if (n->digits == 0) {
-        *ret = 0;
-        return NUM_OK;
+    for (; done < run->count; done++) {
+        struct num n;
+        uint64_t bits;
+        const char *stop = scan(p, end, &n);
+        if (!stop || stop == end || *stop != ',' || stop - p > (int64_t)run->length_max ||
+            !read_easy(&n, format, &bits))
+            break;
+        bits |= (uint64_t)n.negative << (8 * bytes - 1);
+        memcpy(to + done * bytes, &bits, bytes);
+        for (p = stop + 1; p < end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t');)
+            p++;
     }
-    int64_t written = 0, kept = 0;
-    for (const char *d = p; d < end && (is_digit(*d) || *d == '.'); d++) {
-        written += *d != '.' && (written > 0 || *d != '0');
-    }
-    kept = written < DIGITS_MAX ? written : DIGITS_MAX;
-    place += kept - 1; /* of the first significant digit */
-    for (; p < end && (is_digit(*p) || *p == '.'); p++) {
-        if (*p == '.' || (v == 0 && *p == '0'))
-            continue;
-        if (place < 0 && *p != '0')
-            return NUM_FRACTION;
-        if (place >= 0 && (__builtin_mul_overflow(v, 10u, &v) ||
-                           __builtin_add_overflow(v, (uint64_t)(*p - '0'), &v)))
-            return NUM_RANGE;
-        place--;
-    }
-    for (; place >= 0; place--) { /* zeros that only the exponent says */
-        if (__builtin_mul_overflow(v, 10u, &v))
-            return NUM_RANGE;
-    }
-    *ret = v;
-    return NUM_OK;
+    run->at = p;
+    return done;
 }
 
-static inline enum num_state read_magnitude(const struct num *n, uint64_t *ret)
+uint64_t num_read_run_f64(struct num_run *run, uint8_t *to)
 {
-    if (n->exp10 == 0 && !n->cut) {
-        *ret = n->digits;
-        return NUM_OK;
-    }
-    return read_whole(n, ret);
+    return read_run(run, &FORMAT_F64, 8, to);
 }
 
-enum num_state num_read_unsigned(const struct num *n, uint64_t max, uint64_t *ret)
+uint64_t num_read_run_f32(struct num_run *run, uint8_t *to)
 {
-    uint64_t v;
-    const enum num_state state = read_magnitude(n, &v);
-
-    if (state != NUM_OK)
-        return state;
-    if (v > max || (n->negative && v != 0))
-        return NUM_RANGE;
-    *ret = v;
-    return NUM_OK;
-}
-
-enum num_state num_read_signed(const struct num *n, int64_t min, int64_t max, int64_t *ret)
-{
-    uint64_t v;
-    const enum num_state state = read_magnitude(n, &v);
-
-    if (state != NUM_OK)
-        return state;
-    if (n->negative ? v > -(uint64_t)min : v > (uint64_t)max)
-        return NUM_RANGE;
-    *ret = n->negative ? (int64_t)-v : (int64_t)v;
-    return NUM_OK;
+    return read_run(run, &FORMAT_F32, 4, to);
 }

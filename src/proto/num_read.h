@@ -38,9 +38,18 @@ MUST_USE enum num_state num_read_f32(const struct num *n, float *ret);
 MUST_USE enum num_state num_read_f16(const struct num *n, uint16_t *ret);  /* IEEE binary16 bits */
 MUST_USE enum num_state num_read_bf16(const struct num *n, uint16_t *ret); /* bfloat16 bits */
 
-/* The value exactly, min <= value <= max; a fraction or exponent is fine if the value is whole. */
-MUST_USE enum num_state num_read_unsigned(const struct num *n, uint64_t max, uint64_t *ret);
-MUST_USE enum num_state num_read_signed(const struct num *n, int64_t min, int64_t max,
-                                        int64_t *ret);
+/* A row of numbers with one comma and any blanks between them. */
+struct num_run {
+    const char *at; /* the first byte of a number */
+    const char *end;
+    uint64_t count;      /* at most so many */
+    uint32_t length_max; /* bytes of one number */
+};
+
+/* Reads the leading numbers of a row that are written plainly and easily rounded, and moves run->at
+ * to the first one that is not, or not followed by a comma; that one is for the others above.
+ * Writes little-endian values to `to` and returns how many. */
+uint64_t num_read_run_f64(struct num_run *run, uint8_t *to);
+uint64_t num_read_run_f32(struct num_run *run, uint8_t *to);
 
 #endif

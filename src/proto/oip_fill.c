@@ -8,6 +8,7 @@
 #include "base/must.h"
 #include "proto/json.h"
 #include "proto/num_read.h"
+#include "proto/num_whole.h"
 
 /* One input on its way. */
 struct fill {
@@ -97,10 +98,10 @@ static enum num_state put_whole(struct fill *c, const struct num *n)
 
     if (c->dtype == DTYPE_INT8 || c->dtype == DTYPE_INT16 || c->dtype == DTYPE_INT32 ||
         c->dtype == DTYPE_INT64) {
-        state = num_read_signed(n, INT64_MIN >> unused, INT64_MAX >> unused, &with_sign);
+        state = num_whole_signed(n, INT64_MIN >> unused, INT64_MAX >> unused, &with_sign);
         value = (uint64_t)with_sign;
     } else {
-        state = num_read_unsigned(n, c->dtype == DTYPE_BOOL ? 1 : UINT64_MAX >> unused, &value);
+        state = num_whole_unsigned(n, c->dtype == DTYPE_BOOL ? 1 : UINT64_MAX >> unused, &value);
     }
     if (state == NUM_OK)
         put(c, &value, bytes); /* little-endian: the low bytes */
@@ -195,6 +196,22 @@ static err text(struct fill *c, struct fault *f)
     return OK;
 }
 
+/* Takes what it can of n elements in one go, but the last, which no comma follows. */
+static uint64_t plain_run(struct fill *c, uint64_t n)
+{
+    struct num_run run = {c->p, c->end, n - 1, c->number_max};
+    uint64_t taken = 0;
+
+    if (c->dtype == DTYPE_FP32)
+        taken = num_read_run_f32(&run, c->to);
+    else if (c->dtype == DTYPE_FP64)
+        taken = num_read_run_f64(&run, c->to);
+    c->p = run.at;
+    c->to += taken * dtype_bytes(c->dtype);
+    c->done += taken;
+    return taken;
+}
+
 /* n elements with the commas between them. */
 static err run(struct fill *c, uint64_t n, struct fault *f)
 {
@@ -210,6 +227,7 @@ static err run(struct fill *c, uint64_t n, struct fault *f)
             c->p++;
         }
         c->p = json_blank(c->p, c->end);
+        i += plain_run(c, n - i);
         if (c->p == c->end)
             return wrong_type(c, f);
         if (c->dtype == DTYPE_BYTES)

@@ -8,6 +8,7 @@
 #include "base/must.h"
 #include "proto/json.h"
 #include "proto/num_read.h"
+#include "proto/num_whole.h"
 #include "proto/oip_param.h"
 #include "proto/oip_raw.h"
 
@@ -120,7 +121,7 @@ static err read_shape(struct pass *p, struct shape *ret, bool *ret_has, struct f
         if (ret->rank == p->limits->rank)
             return fail(f, ERR_INPUT, "a shape has more than %" PRIu32 " dims", p->limits->rank);
         if (t.kind != JSON_NUMBER || !num_read_scan(t.text.at, t.text.at + t.text.len, &n) ||
-            num_read_signed(&n, INT64_MIN, INT64_MAX, &ret->dim[ret->rank]) != NUM_OK)
+            num_whole_signed(&n, INT64_MIN, INT64_MAX, &ret->dim[ret->rank]) != NUM_OK)
             return fail(f, ERR_INPUT, "shape[%" PRIu32 "] is no whole number of 64 bits",
                         ret->rank);
     }

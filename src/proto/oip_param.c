@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include "proto/num_read.h"
+#include "proto/num_whole.h"
 
 enum kind { WHOLE, WHOLE_FROM_1, TRUTH, SEQUENCE, SEQUENCE_FLAG };
 
@@ -43,7 +44,7 @@ err oip_param_whole(const struct json_token *t, str name, uint64_t min, uint64_t
     uint64_t v;
 
     if (t->kind == JSON_NUMBER && num_read_scan(t->text.at, t->text.at + t->text.len, &n) != NULL &&
-        num_read_unsigned(&n, UINT64_MAX, &v) == NUM_OK && v >= min) {
+        num_whole_unsigned(&n, UINT64_MAX, &v) == NUM_OK && v >= min) {
         *ret = v;
         return OK;
     }

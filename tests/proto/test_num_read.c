@@ -9,6 +9,7 @@
 #include "check.h"
 #include "proto/half.h"
 #include "proto/num_read.h"
+#include "proto/num_whole.h"
 
 static struct num scan(const char *text)
 {
@@ -193,7 +194,7 @@ static void check_unsigned(const char *text, uint64_t max, enum num_state want, 
     uint64_t got = 7777;
     const struct num n = scan(text);
 
-    if (num_read_unsigned(&n, max, &got) != want || got != (want == NUM_OK ? value : 7777))
+    if (num_whole_unsigned(&n, max, &got) != want || got != (want == NUM_OK ? value : 7777))
         fail_msg("\"%.60s\" gives %" PRIu64, text, got);
 }
 
@@ -203,7 +204,7 @@ static void check_signed(const char *text, int64_t min, int64_t max, enum num_st
     int64_t got = 7777;
     const struct num n = scan(text);
 
-    if (num_read_signed(&n, min, max, &got) != want || got != (want == NUM_OK ? value : 7777))
+    if (num_whole_signed(&n, min, max, &got) != want || got != (want == NUM_OK ? value : 7777))
         fail_msg("\"%.60s\" gives %" PRId64, text, got);
 }
 

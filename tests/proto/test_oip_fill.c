@@ -202,6 +202,56 @@ static void oip_fill__converts_every_datatype(void **state)
            (uint16_t[]){0x3FC0, 0xC000, 0x4381});
 }
 
+/* Rows of many forms: short, of 17 and of 25 digits, subnormal, zero, with every kind of blank. */
+static void long_rows(enum dtype dtype, const struct shape *shape, bool nested, uint64_t seed)
+{
+    static const char *const commas[] = {",", ", ", " ,", ",\n\t ", " , "};
+    const int64_t rows = shape->dim[0], columns = shape->dim[1];
+    char *data = malloc((size_t)(rows * columns) * 48 + 64), *p = data;
+    double *wide = malloc((size_t)(rows * columns) * sizeof(*wide));
+    float *narrow = malloc((size_t)(rows * columns) * sizeof(*narrow));
+    struct bench b = {0};
+
+    assert_true(data && wide && narrow);
+    *p++ = '[';
+    for (int64_t i = 0; i < rows * columns; i++) {
+        seed = seed * 6364136223846793005u + 1442695040888963407u;
+        const unsigned form = (unsigned)(seed >> 33) % 16;
+        double v = (double)((int64_t)seed >> 20) * (form < 3 ? 0x1p-170 : 0x1p-40);
+        if (form == 4)
+            v = 0;
+        p += sprintf(p, "%s%s", i ? commas[form % 5] : "", nested && i % columns == 0 ? "[" : "");
+        char *number = p;
+        p += sprintf(p, "%.*g", form < 8 ? 7 : form < 14 ? 17 : 25, v);
+        wide[i] = strtod(number, NULL);
+        narrow[i] = strtof(number, NULL);
+        if (nested && (i + 1) % columns == 0)
+            *p++ = ']';
+    }
+    *p++ = ']';
+    if (fill_input(&b, dtype, shape, (str){data, (size_t)(p - data)}, INFER_JSON) != OK)
+        fail_msg("%s", b.f.text);
+    assert_memory_equal(b.out, dtype == DTYPE_FP32 ? (const void *)narrow : (const void *)wide,
+                        b.len);
+    bench_free(&b);
+    free(data);
+    free(wide);
+    free(narrow);
+}
+
+static void oip_fill__agrees_with_glibc_on_long_rows(void **state)
+{
+    (void)state;
+    const struct shape long_row = {.dim = {1, 20000}, .rank = 2};
+    const struct shape short_rows = {.dim = {5000, 4}, .rank = 2};
+    for (uint64_t seed = 1; seed < 4; seed++) {
+        long_rows(DTYPE_FP32, &long_row, false, seed);
+        long_rows(DTYPE_FP32, &short_rows, true, seed);
+        long_rows(DTYPE_FP64, &long_row, true, seed);
+        long_rows(DTYPE_FP64, &short_rows, false, seed);
+    }
+}
+
 static void oip_fill__takes_nan_and_infinities_bare_or_quoted(void **state)
 {
     (void)state;
@@ -269,6 +319,7 @@ int main(void)
         cmocka_unit_test(oip_fill__refuses_wrong_elements),
         cmocka_unit_test(oip_fill__refuses_wrong_binary_data),
         cmocka_unit_test(oip_fill__converts_every_datatype),
+        cmocka_unit_test(oip_fill__agrees_with_glibc_on_long_rows),
         cmocka_unit_test(oip_fill__takes_nan_and_infinities_bare_or_quoted),
         cmocka_unit_test(oip_fill__takes_flat_and_nested_data),
         cmocka_unit_test(oip_fill__writes_strings_as_records),
