@@ -8,6 +8,7 @@
 #include "proto/element.h"
 #include "proto/json_put.h"
 #include "proto/num_read.h"
+#include "proto/num_whole.h"
 
 static bool is_float(enum dtype d)
 {
@@ -49,10 +50,10 @@ static bool integer_bytes(enum dtype d, const struct num *n, uint64_t *ret)
     case DTYPE_UINT16:
     case DTYPE_UINT32:
     case DTYPE_UINT64:
-        return num_read_unsigned(n, UINT64_MAX >> (64 - bits), ret) == NUM_OK;
+        return num_whole_unsigned(n, UINT64_MAX >> (64 - bits), ret) == NUM_OK;
     default:
-        if (num_read_signed(n, -(INT64_MAX >> (64 - bits)) - 1, INT64_MAX >> (64 - bits), &value) !=
-            NUM_OK)
+        if (num_whole_signed(n, -(INT64_MAX >> (64 - bits)) - 1, INT64_MAX >> (64 - bits),
+                             &value) != NUM_OK)
             return false;
         *ret = (uint64_t)value;
         return true;
