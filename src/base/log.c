@@ -1,0 +1,149 @@
+/* App lines. Rates are kept per template by its address, which is a constant of the program. */
+#include "base/log.h"
+
+#include <unistd.h>
+
+#include "base/clock.h"
+
+#define RATE_A_SECOND 10u
+#define FLOOD_S       60u
+#define ECS_VERSION   "9.0.0"
+
+void log_site_put(struct text *t, const struct log_site *site)
+{
+    text_put(t, STR(",\"ecs.version\":\"" ECS_VERSION "\",\"service.name\":\"garrison\","
+                    "\"service.version\":"));
+    text_json(t, site->version);
+    if (site->environment.len > 0) {
+        text_put(t, STR(",\"service.environment\":"));
+        text_json(t, site->environment);
+    }
+    text_put(t, STR(",\"service.node.name\":"));
+    text_json(t, site->node);
+}
+
+static void two(char *out, unsigned v)
+{
+    out[0] = (char)('0' + v / 10);
+    out[1] = (char)('0' + v % 10);
+}
+
+/* Days to a date by the algorithm of Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms",
+ * civil_from_days. */
+void log_time(struct text *t, int64_t wall_us)
+{
+    const uint64_t us = wall_us > 0 ? (uint64_t)wall_us : 0;
+    const uint64_t seconds = us / 1000000;
+    const uint64_t days = seconds / 86400 + 719468;
+    const uint64_t era = days / 146097;
+    const uint64_t doe = days - era * 146097;
+    const uint64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+    const uint64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+    const uint64_t mp = (5 * doy + 2) / 153;
+    const unsigned day = (unsigned)(doy - (153 * mp + 2) / 5 + 1);
+    const unsigned month = (unsigned)(mp < 10 ? mp + 3 : mp - 9);
+    const unsigned year = (unsigned)(yoe + era * 400 + (month <= 2));
+    const unsigned in_day = (unsigned)(seconds % 86400);
+    unsigned fraction = (unsigned)(us % 1000000);
+    char out[] = "0000-00-00T00:00:00.000000Z";
+    two(out, year / 100 % 100);
+    two(out + 2, year % 100);
+    two(out + 5, month);
+    two(out + 8, day);
+    two(out + 11, in_day / 3600);
+    two(out + 14, in_day / 60 % 60);
+    two(out + 17, in_day % 60);
+    for (unsigned i = 25; i >= 20; i--, fraction /= 10)
+        out[i] = (char)('0' + fraction % 10);
+    text_put(t, (str){out, sizeof(out) - 1});
+}
+
+/* Whether a line of this template may go out now; how many were held back before it. */
+static bool within_rate(struct log *l, const char *message, uint32_t *ret_suppressed)
+{
+    const uint64_t second = clock_ns() / NS_PER_S;
+    uint32_t i = 0;
+    while (i < LOG_TEMPLATES && l->rates[i].message && l->rates[i].message != message)
+        i++;
+    *ret_suppressed = 0;
+    if (i == LOG_TEMPLATES)
+        return true;
+    l->rates[i].message = message;
+    if (l->rates[i].suppressed > 0 && second < l->rates[i].second + FLOOD_S) {
+        l->rates[i].suppressed++;
+        return false;
+    }
+    if (l->rates[i].suppressed > 0 || second != l->rates[i].second) {
+        *ret_suppressed = l->rates[i].suppressed;
+        l->rates[i].suppressed = 0;
+        l->rates[i].count = 0;
+        l->rates[i].second = second;
+    }
+    if (l->rates[i].count++ < RATE_A_SECOND)
+        return true;
+    l->rates[i].suppressed = 1;
+    return false;
+}
+
+static void put_key(struct text *t, const char *key, str value)
+{
+    if (value.len == 0)
+        return;
+    text_put(t, STR(",\""));
+    text_put(t, str_of(key));
+    text_put(t, STR("\":\""));
+    text_json_part(t, value, 1024);
+    text_char(t, '"');
+}
+
+static void put_entry(struct text *t, const struct log *l, const struct log_entry *e,
+                      uint32_t suppressed)
+{
+    static const str levels[] = {STR_LIT("debug"), STR_LIT("info"), STR_LIT("warn"),
+                                 STR_LIT("error")};
+    text_put(t, STR("{\"@timestamp\":\""));
+    log_time(t, clock_wall_us());
+    text_put(t, STR("\",\"log.level\":\""));
+    text_put(t, levels[e->level]);
+    text_put(t, STR("\",\"message\":"));
+    text_json(t, str_of(e->message));
+    log_site_put(t, l->site);
+    text_put(t, STR(",\"event.dataset\":\"garrison.app\",\"event.kind\":\"event\","
+                    "\"event.category\":[\"process\"],\"event.type\":[\"info\"]"));
+    put_key(t, "process.name", l->role);
+    text_put(t, STR(",\"process.pid\":"));
+    text_u64(t, (uint64_t)getpid());
+    put_key(t, "log.logger", str_of(e->room));
+    put_key(t, "log.origin.function", str_of(e->function));
+    if (e->code != OK)
+        put_key(t, "error.code", str_of(err_name(e->code)));
+    put_key(t, "error.message", e->text);
+    for (uint32_t i = 0; i < e->arg_count; i++) {
+        text_put(t, STR(",\"garrison.args."));
+        text_put(t, str_of(e->args[i].key));
+        text_put(t, STR("\":\""));
+        text_json_part(t, e->args[i].value, 512);
+        text_char(t, '"');
+    }
+    if (suppressed > 0) {
+        text_put(t, STR(",\"garrison.suppressed\":"));
+        text_u64(t, suppressed);
+    }
+    text_put(t, STR("}\n"));
+}
+
+bool log_app(struct log *l, const struct log_entry *entry)
+{
+    char line[LOG_LINE_MAX];
+    uint32_t suppressed = 0;
+    if (l->off || entry->level < l->level || !within_rate(l, entry->message, &suppressed))
+        return false;
+    struct text t = text_over(line, sizeof(line));
+    put_entry(&t, l, entry, suppressed);
+    if (t.full)
+        return false;
+    const ssize_t ignored = write(l->fd, line, t.len);
+    (void)ignored;
+    l->written++;
+    return true;
+}
