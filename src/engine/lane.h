@@ -72,7 +72,7 @@ void lane_input_set(struct lane *l, uint32_t slot, uint32_t input, const struct 
 struct lane_send_opts {
     uint64_t deadline_ns; /* a hint to the worker; the front's own clock decides */
     uint64_t outputs;     /* mask of wanted outputs, at least one bit */
-    uint32_t rows;        /* dim 0 where the model batches, else 1 */
+    uint32_t rows;        /* dim 0 where the model batches (0 is lawful), else 1 */
     bool alone;           /* never stack with others */
 };
 

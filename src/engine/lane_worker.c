@@ -143,10 +143,9 @@ static err check_request(struct lane_end *e, uint64_t where, const struct lane_r
     uint8_t *extent = e->map.area + (where >> 32) * LANE_LINE;
     const uint64_t bytes = (where & UINT32_MAX) * LANE_LINE;
     const uint64_t reply_head = lane_reply_head(e->sig->output_count);
-    if (request->input_count != e->sig->input_count || request->rows == 0 ||
-        request->flags > LANE_FLAG_ALONE)
-        return fail(f, ERR_INPUT, "lane: %" PRIu32 " inputs, %" PRIu32 " rows, flags %" PRIx32,
-                    request->input_count, request->rows, request->flags);
+    if (request->input_count != e->sig->input_count || request->flags > LANE_FLAG_ALONE)
+        return fail(f, ERR_INPUT, "lane: %" PRIu32 " inputs, flags %" PRIx32, request->input_count,
+                    request->flags);
     if (request->outputs == 0 ||
         (e->sig->output_count < 64 && request->outputs >> e->sig->output_count != 0))
         return fail(f, ERR_INPUT, "lane: outputs %" PRIx64 " of %" PRIu32, request->outputs,

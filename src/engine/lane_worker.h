@@ -25,7 +25,7 @@ struct lane_job {
     uint32_t slot, generation;
     uint64_t deadline_ns;
     uint64_t outputs; /* mask */
-    uint32_t rows;
+    uint32_t rows;    /* not yet held against the inputs' dim 0; 0 is lawful */
     bool alone;
     uint64_t taken_ns;
     const struct view *inputs; /* one per input of the signature; at NULL: left out. Until finish */

@@ -249,9 +249,10 @@ static void lane__carries_empty_tensors(void **state)
     assert_int_equal(lane_reserve(r.lane, bytes, 0, &slot, NULL), OK);
     assert_non_null(lane_input_at(r.lane, slot, 0));
     lane_input_set(r.lane, slot, 0, &none, 0);
-    const struct lane_send_opts send = {.outputs = 1, .rows = 1};
+    const struct lane_send_opts send = {.outputs = 1, .rows = 0};
     lane_send(r.lane, slot, &send);
     struct lane_job job = rig_take(&r);
+    assert_int_equal(job.rows, 0);
     assert_non_null(job.inputs[0].at);
     assert_non_null(lane_end_output(&job, 0, &none, 0));
     const struct lane_end_result ok = {.status = LANE_OK};

@@ -338,7 +338,7 @@ static void tell_submission(const struct rig *r, int lie)
         request->outputs = 8;
         break;
     case 10:
-        request->rows = 0;
+        request->outputs = UINT64_MAX;
         break;
     case 11:
         request->reply_offset = 64;
