@@ -13,10 +13,12 @@ compiler=()
 case $kind in
 asan | tsan | fuzz) compiler=("-DCMAKE_C_COMPILER=$(clang_or_default clang)") ;;
 esac
-# A build directory that has been configured re-runs CMake by itself when the lists change.
-if [ ! -e "build/$kind/build.ninja" ] || [ CMakePresets.json -nt "build/$kind/build.ninja" ]; then
-    cmake --preset "$kind" "${compiler[@]}" >"/tmp/garrison-cmake.$$" 2>&1 ||
-        { cat "/tmp/garrison-cmake.$$"; rm -f "/tmp/garrison-cmake.$$"; exit 1; }
-    rm -f "/tmp/garrison-cmake.$$"
+# A configured directory follows changed lists by itself, but not what setup has brought since.
+pkg-config --exists cmocka && cmocka=yes || cmocka=no
+[ -e .cache/runtime/libonnxruntime.so ] && runtime=yes || runtime=no
+want="$(sha256sum <CMakePresets.json) cmocka=$cmocka runtime=$runtime ${compiler[*]}"
+if [ "$(cat "build/$kind/configured-for" 2>/dev/null)" != "$want" ]; then
+    out=$(cmake --preset "$kind" "${compiler[@]}" 2>&1) || { say "$out" >&2; exit 1; }
+    printf '%s\n' "$want" >"build/$kind/configured-for"
 fi
 exec cmake --build "build/$kind" ${1:+--target "$@"}

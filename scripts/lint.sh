@@ -30,10 +30,11 @@ gate_format() { tests/format.sh; }
 gate_lengths() { tests/lengths.sh; }
 gate_shell() { tests/shell.sh; }
 gate_analyzer() { tests/analyzer.sh; }
+gate_spin() { tests/spin/run.sh; }
 gate_tidy() { tests/tidy.sh; }
 
 gates=(build_gcc build_clang rooms rooms_test headers_gcc headers_clang globals hardening needed
-    format lengths shell analyzer tidy)
+    format lengths shell analyzer spin tidy)
 [ $# -gt 0 ] || set -- "${gates[@]}"
 passed=0 failed=0 skipped=0
 log=$(mktemp)

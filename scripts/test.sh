@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The whole suite, as `make test` and CI run it, ending in one line: N passed, N failed, N skipped.
 #
-# usage: scripts/test.sh [STEP...]    STEPS: lint unit tsan fuzz e2e e2e_asan; without one, all
+# usage: scripts/test.sh [STEP...]    STEPS: lint unit tsan fuzz e2e e2e_user e2e_asan; without, all
 # env    GARRISON_TEST_JOBS   ctest programs side by side; default: one a core
 # out    each step's own output; build/results/ keeps the JUnit files and gate lines
 # exit   0 all passed and every skip is one that tests/skips.tsv allows, 1 otherwise
@@ -13,6 +13,7 @@ cd "$(dirname "$0")/.." || exit 1
 
 results=$PWD/build/results
 jobs=${GARRISON_TEST_JOBS:-$(nproc)}
+as=()
 
 step() { # NAME COMMAND...: a step that dies without a result of its own counts as one failure
     local name=$1 started=$SECONDS status
@@ -32,11 +33,14 @@ run_ctest() { # KIND ARGS...: a failing test is in the JUnit file, and only ther
         --output-junit "$results/ctest-$kind.xml" "$@" || [ -s "$results/ctest-$kind.xml" ]
 }
 
+# The server must be seen without CI set: the runtime's telemetry is silent where it is.
+# `as`, where set, is the command that changes the user.
 run_pytest() { # NAME DIR-OF-BINARIES ARGS...
     local name=$1 binaries=$2 status=0
     shift 2
-    env -u CI GARRISON_BIN="$binaries" .cache/venv/test/bin/python -m pytest -q -rfEs \
-        -p no:cacheprovider --junitxml "$results/pytest-$name.xml" "$@" tests/e2e || status=$?
+    "${as[@]}" env -u CI GARRISON_BIN="$binaries" .cache/venv/test/bin/python -B -m pytest -q -rfEs \
+        --durations=10 -p no:cacheprovider --junitxml "$results/pytest-$name.xml" "$@" \
+        tests/e2e || status=$?
     [ "$status" -le 1 ] # 1: a case failed, which the JUnit file says
 }
 
@@ -66,6 +70,29 @@ step_e2e() {
     run_pytest release "$PWD/build/release"
 }
 
+# The same as an ordinary user, who may lack much that root has. A copy, since nobody else may be
+# able to reach the source tree.
+step_e2e_user() {
+    if [ "$(id -u)" -ne 0 ]; then
+        say "the suite ran as an ordinary user already"
+        return
+    fi
+    local home
+    home=$(mktemp -d /tmp/garrison-user.XXXXXX)
+    mkdir -p "$home/build/release" "$home/.cache"
+    cp -a tests scripts src docs "$home/"
+    cp -a build/release/garrison build/release/garrison-worker "$home/build/release/"
+    cp -a --reflink=auto .cache/runtime .cache/models .cache/venv "$home/.cache/"
+    ln -s ../../.cache/runtime/libonnxruntime.so "$home/build/release/libonnxruntime.so"
+    chown -R nobody "$home"
+    (
+        cd "$home"
+        export HOME=$home TMPDIR=$home
+        as=(setpriv --reuid=nobody --regid=nogroup --clear-groups)
+        results=$home run_pytest user "$home/build/release"
+    ) && cp "$home/pytest-user.xml" "$results/" && rm -rf "$home"
+}
+
 # The worker of the sanitized suite is the released one: ASan's address space dies under the
 # worker's memory limit. Hard links, since a role finds its worker beside its own file.
 step_e2e_asan() {
@@ -78,7 +105,7 @@ step_e2e_asan() {
         GARRISON_SANITIZED=1 run_pytest asan "$home" -m "not release_only"
 }
 
-[ $# -gt 0 ] || set -- lint unit tsan fuzz e2e e2e_asan
+[ $# -gt 0 ] || set -- lint unit tsan fuzz e2e e2e_user e2e_asan
 scripts/setup.sh || exit 1
 rm -rf "$results"
 mkdir -p "$results"
