@@ -1,0 +1,68 @@
+/* Whole numbers: strict reading, and writing against printf. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "check.h"
+#include "base/num.h"
+
+static void num_u64__refuses_what_is_no_plain_number(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"",   "-1", "+1", " 1", "1 ",  "01",   "00",
+                                      "0x", "1a", "a1", "1.", "1e1", "1,000"};
+    uint64_t v = 77;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct fault f = {0};
+        assert_int_equal(num_u64(str_of(bad[i]), 1000, &v, &f), ERR_INPUT);
+        assert_int_equal(f.code, ERR_INPUT);
+    }
+    assert_int_equal(num_u64((str){"1\0", 2}, 1000, &v, NULL), ERR_INPUT);
+    assert_int_equal(v, 77);
+}
+
+static void num_u64__refuses_more_than_its_maximum(void **state)
+{
+    (void)state;
+    uint64_t v = 77;
+    assert_int_equal(num_u64(STR("1001"), 1000, &v, NULL), ERR_TOO_BIG);
+    assert_int_equal(num_u64(STR("18446744073709551616"), UINT64_MAX, &v, NULL), ERR_TOO_BIG);
+    assert_int_equal(num_u64(STR("18446744073709551620"), UINT64_MAX, &v, NULL), ERR_TOO_BIG);
+    assert_int_equal(num_u64(STR("99999999999999999999999"), UINT64_MAX, &v, NULL), ERR_TOO_BIG);
+    assert_int_equal(num_u64(STR("1"), 0, &v, NULL), ERR_TOO_BIG);
+    assert_int_equal(v, 77);
+    assert_int_equal(num_u64(STR("1000"), 1000, &v, NULL), OK);
+    assert_int_equal(v, 1000);
+    assert_int_equal(num_u64(STR("18446744073709551615"), UINT64_MAX, &v, NULL), OK);
+    assert_true(v == UINT64_MAX);
+    assert_int_equal(num_u64(STR("0"), 0, &v, NULL), OK);
+    assert_int_equal(v, 0);
+}
+
+static void num_put__writes_what_printf_does(void **state)
+{
+    (void)state;
+    uint64_t v = 1;
+    for (unsigned i = 0; i < 500; i++) {
+        char want[32];
+        char got[32] = {0};
+        const uint64_t n = i < 64 ? (1ull << i) - (i & 1u) : v >> (i % 64);
+        const int len = snprintf(want, sizeof(want), "%" PRIu64, n);
+        assert_int_equal(num_put_u64(got, n), len);
+        assert_string_equal(got, want);
+        v = v * 6364136223846793005u + 1442695040888963407u;
+    }
+    char hex[9] = {0};
+    num_put_hex(hex, "\x00\x9f\xa0\xff", 4);
+    assert_string_equal(hex, "009fa0ff");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(num_u64__refuses_what_is_no_plain_number),
+        cmocka_unit_test(num_u64__refuses_more_than_its_maximum),
+        cmocka_unit_test(num_put__writes_what_printf_does),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
