@@ -61,7 +61,9 @@ void lane_end_finish(struct lane_job *j, const struct lane_end_result *result);
 bool lane_end_drop(struct lane_end *e, uint32_t generation);
 
 /* Before the worker sleeps on its eventfd: announces it in every lane and looks once more.
- * true: something came. lane_ends_awake after waking. */
+ * true: something came. lane_ends_awake after waking, or after true. There is one flag a lane: one
+ * thread at a time is between the two calls (the others wait for that one), else the thread that
+ * wakes lowers the flag of those that still sleep and they miss the next request. */
 bool lane_ends_sleep(struct lane_end *const *ends, uint32_t count);
 void lane_ends_awake(struct lane_end *const *ends, uint32_t count);
 
