@@ -13,36 +13,37 @@
 #include "base/num.h"
 #include "base/scope.h"
 #include "control/parts.h"
-#include "watch/cell.h"
+#include "watch/series.h"
 
 #define ROLES CELL_ROLES
 
 struct gauges {
-    struct segment segment;
+    struct series *series;
     struct shard own;
     uint32_t loops;
-    int cells_fd;
-    int status_fd, fds_fd;       /* /proc/self/status: not ours to open once not dumpable */
+    int status_fd, fds_fd;       /* /proc/self/status and fd: not ours to open once not dumpable */
     uint64_t cpu_gone_ns[ROLES]; /* of processes that have ended */
 };
 
 err gauges_open(const struct keeper *k, struct gauges **ret, struct fault *f)
 {
+    const struct config_metrics *limits = &k->cfg->metrics;
+    const struct series_opts opts = {.loops = k->cfg->server.loops,
+                                     .versions = k->cfg->model_count,
+                                     .series_max = limits->series,
+                                     .series_per_family = limits->series_per_family};
     struct gauges *g = calloc(1, sizeof *g);
     if (!g)
         return fail(f, ERR_UNAVAILABLE, "no memory for figures");
-    g->loops = k->cfg->server.loops;
-    g->cells_fd = -1;
+    g->loops = opts.loops;
     g->status_fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
     g->fds_fd = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    err e = segment_new(CELL_SHARDS(g->loops), cell_count(k->cfg->model_count), &g->cells_fd, f);
-    if (e == OK)
-        e = segment_map(g->cells_fd, &g->segment, f);
+    const err e = series_new(&opts, &g->series, f);
     if (e != OK) {
         gauges_free(g);
         return e;
     }
-    g->own = segment_shard(&g->segment, CELL_SHARD_KEEPER(g->loops));
+    g->own = series_shard(g->series);
     cell_set_double(g->own, FIXED_START_TIME, (double)k->began_us / 1e6);
     cell_set(g->own, FIXED_CONFIG_GENERATION, 1);
     *ret = g;
@@ -53,32 +54,46 @@ void gauges_free(struct gauges *g)
 {
     if (!g)
         return;
-    fd_undo(&g->cells_fd);
+    series_free(g->series);
     fd_undo(&g->status_fd);
     fd_undo(&g->fds_fd);
-    free(g); /* the mapping ends with the process */
+    free(g);
 }
 
 uint32_t gauges_inherit(const struct gauges *g, struct child_fd *fds)
 {
-    fds[0] = (struct child_fd){.fd = g->cells_fd, .what = FD_CELLS, .name = ""};
-    return 1;
+    fds[0] = (struct child_fd){.fd = series_cells_fd(g->series), .what = FD_CELLS, .name = ""};
+    fds[1] = (struct child_fd){.fd = series_directory_fd(g->series), .what = FD_SERIES, .name = ""};
+    return 2;
 }
 
 /* --- models ------------------------------------------------------------------------------------
  */
 
-err gauges_model(struct gauges *g, struct model *m, struct fault *f)
+uint32_t gauges_none(void)
+{
+    return CELL_OTHER;
+}
+
+/* Beyond the limits of series a version counts under _OTHER, and its gauges are left out. */
+static bool has_series(const struct model *m)
+{
+    return m->cells != CELL_OTHER;
+}
+
+void gauges_model(struct gauges *g, struct model *m)
 {
     const struct config_settings *s = &m->cfg->s;
-    (void)f;
-    m->cells = FIXED_CELLS + (uint32_t)(m - m->k->models) * (uint32_t)VERSION_CELLS;
-    cell_set(g->own, m->cells + VERSION_STATE + CELL_LOADING, 1);
+    if (m->series_asked)
+        return;
+    m->series_asked = true;
+    m->cells = series_add(g->series, m->cfg->name, m->cfg->version, m->digest, true);
+    if (!has_series(m))
+        return;
     cell_set_double(g->own, m->cells + VERSION_OBJECTIVE, (double)s->slo_latency_ns / 1e9);
     cell_set(g->own, m->cells + VERSION_CAPACITY, s->queue);
     cell_set_double(g->own, m->cells + VERSION_DEPLOYED, (double)m->deployed_us / 1e6);
     cell_set_double(g->own, m->cells + VERSION_TRAFFIC, 1.0);
-    return OK;
 }
 
 static enum cell_state state_of(const struct model *m)
@@ -103,6 +118,8 @@ void gauges_models(struct gauges *g, const struct keeper *k)
     for (uint32_t i = 0; i < k->model_count; i++) {
         const struct model *m = &k->models[i];
         const enum cell_state now = state_of(m);
+        if (!has_series(m))
+            continue;
         for (uint32_t s = 0; s < CELL_STATES; s++)
             cell_set(g->own, m->cells + VERSION_STATE + s, s == now);
         const uint32_t memory = m->cells + VERSION_MEMORY;
@@ -139,9 +156,10 @@ static void zero_gauges(struct gauges *g, const struct keeper *k, uint32_t shard
                                      FIXED_EVENTS_WAITING, FIXED_EVENTS_CAPACITY,
                                      FIXED_LINES_WAITING,  FIXED_LINES_CAPACITY};
     for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++)
-        segment_zero(&g->segment, shard, fixed[i], 1);
+        segment_zero(series_segment(g->series), shard, fixed[i], 1);
     for (uint32_t i = 0; i < k->model_count; i++)
-        segment_zero(&g->segment, shard, k->models[i].cells + VERSION_QUEUE, 2);
+        segment_zero(series_segment(g->series), shard, k->models[i].cells + VERSION_QUEUE,
+                     VERSION_LAST_MS - VERSION_QUEUE);
 }
 
 void gauges_front_gone(struct gauges *g, const struct front *fr, struct child_usage last)
@@ -239,7 +257,8 @@ void gauges_tick(struct gauges *g, const struct keeper *k)
         const struct child_usage u = worker ? child_usage(m->child) : (struct child_usage){0};
         up[ROLE_WORKER] += worker && child_is_up(m->child);
         add(&role[ROLE_WORKER], u);
-        cell_set(g->own, m->cells + VERSION_MEMORY + CELL_ARENA, u.anon_bytes);
+        if (has_series(m))
+            cell_set(g->own, m->cells + VERSION_MEMORY + CELL_ARENA, u.anon_bytes);
     }
     for (uint32_t r = 0; r < ROLES; r++) {
         const uint32_t memory = FIXED_ROLE_MEMORY + r * CELL_MEMORY_KINDS;

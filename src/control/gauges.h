@@ -17,8 +17,10 @@ void gauges_free(struct gauges *g);
 /* The segment's descriptors as a front inherits them; returns how many (at most 2). */
 uint32_t gauges_inherit(const struct gauges *g, struct child_fd *fds);
 
-/* Makes the series of a model; its cells go into the snapshot. */
-MUST_USE err gauges_model(struct gauges *g, struct model *m, struct fault *f);
+/* Makes the series of a model, once; its cells go into the snapshot. Called when its digest is
+ * known, or when it will never be. Until then it counts under gauges_none(). */
+void gauges_model(struct gauges *g, struct model *m);
+uint32_t gauges_none(void);
 
 /* A process has ended; last: the figures of its last beat. A front's gauges are zeroed. */
 void gauges_front_gone(struct gauges *g, const struct front *fr, struct child_usage last);

@@ -65,8 +65,8 @@ err model_prepare(struct model *m, struct keeper *k, const struct config_model *
     model_state_init(&m->state, k->cfg->worker.quarantine.count,
                      k->cfg->worker.quarantine.period_ns);
     m->deployed_us = k->began_us;
-    const err e = timer_init(&m->timer, k->loop, on_timer, m, f);
-    return e == OK ? gauges_model(k->gauges, m, f) : e;
+    m->cells = gauges_none();
+    return timer_init(&m->timer, k->loop, on_timer, m, f);
 }
 
 /* --- reading -----------------------------------------------------------------------------------
@@ -94,6 +94,8 @@ static void read_on(struct model *m)
     }
     model_files_digest(m->files, m->digest);
     m->digest_known = true;
+    gauges_model(m->k->gauges, m);
+    publish(m->k);
     model_load(m);
 }
 
@@ -124,6 +126,7 @@ void model_step(struct model *m)
 void model_refuse(struct model *m, const char *reason, const char *text)
 {
     timer_cancel(&m->timer);
+    gauges_model(m->k->gauges, m);
     gauges_loaded(m->k->gauges, m, false, m->load_began_ns ? clock_ns() - m->load_began_ns : 0);
     model_state_refused(&m->state, reason, text);
     tell(m, JOURNAL_ERROR, "model is refused");

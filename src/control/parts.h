@@ -86,7 +86,8 @@ struct model {
     uint32_t restarts;
     uint32_t exits[EXIT_REASON_COUNT];
     uint32_t violations;
-    uint32_t cells;
+    uint32_t cells;    /* first cell of its block in the metrics segment */
+    bool series_asked; /* for that block */
 };
 
 MUST_USE err model_prepare(struct model *m, struct keeper *k, const struct config_model *cfg,
