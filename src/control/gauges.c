@@ -152,9 +152,12 @@ void gauges_violation(struct gauges *g, const struct model *m)
 /* Gauges of shards that nobody writes any more. */
 static void zero_gauges(struct gauges *g, const struct keeper *k, uint32_t shard)
 {
-    static const uint32_t fixed[] = {FIXED_IN_FLIGHT,      FIXED_CONNECTIONS,
-                                     FIXED_EVENTS_WAITING, FIXED_EVENTS_CAPACITY,
-                                     FIXED_LINES_WAITING,  FIXED_LINES_CAPACITY};
+    static const uint32_t fixed[] = {
+        FIXED_IN_FLIGHT,
+        FIXED_CONNECTIONS,
+        FIXED_EVENTS_WAITING,
+        FIXED_EVENTS_CAPACITY,
+    };
     for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++)
         segment_zero(series_segment(g->series), shard, fixed[i], 1);
     for (uint32_t i = 0; i < k->model_count; i++)
