@@ -28,6 +28,9 @@ void account_begin(struct call *c);
  * its event. */
 void account_call(struct call *c, uint64_t now_ns);
 
+/* Publishes queue and lane of a version on this loop. */
+void account_backend(struct front_loop *l, const struct backend *b);
+
 void account_auth(struct front_loop *l, err e);                         /* a decision of the gate */
 void account_connection(struct front_loop *l, int change);              /* opened 1, closed -1 */
 void account_rejected(struct front_loop *l, enum account_rejected why); /* a connection ended */

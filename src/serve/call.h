@@ -72,7 +72,7 @@ struct call {
     uint64_t deadline_ns;
     struct lane_hold *hold; /* with slot: in the lane or being written from it */
     uint32_t slot;
-    uint32_t batch_rows;
+    uint32_t batch_rows, batch_requests; /* of the run */
 
     /* The answer. */
     struct fault fault;

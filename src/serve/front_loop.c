@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/must.h"
 #include "proto/response.h"
+#include "serve/account.h"
 #include "serve/front.h"
 #include "serve/http.h"
 
@@ -179,6 +180,8 @@ static void on_sweep(void *arg)
         h = after;
     }
     check_overdue(l, now);
+    for (uint32_t i = 0; l->routing && i < l->routing->backend_count; i++)
+        account_backend(l, l->routing->backends[i]);
     timer_set(&l->sweep, SWEEP_NS);
 }
 

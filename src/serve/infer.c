@@ -255,6 +255,7 @@ static void keep_stages(struct call *c, const struct lane_done *done)
     c->stage_ns[STAGE_COMPUTE] = done->compute_ns;
     c->stage_ns[STAGE_OUTPUT] = done->output_ns;
     c->batch_rows = done->batch_rows;
+    c->batch_requests = done->batch_requests;
 }
 
 static err encode(struct call *c, const struct lane_done *done)

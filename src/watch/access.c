@@ -107,8 +107,7 @@ static void put_http(struct line *l)
     put_text(t, STR(",\"http.request.mime_type\":"), event_text(e, l->bytes, EVENT_REQUEST_TYPE));
     put_number(t, STR(",\"http.response.status_code\":"), e->status);
     put_number(t, STR(",\"http.response.body.bytes\":"), e->response_bytes);
-    put_text(t, STR(",\"http.response.mime_type\":"),
-             e->binary_reply ? STR("application/octet-stream") : STR("application/json"));
+    put_text(t, STR(",\"http.response.mime_type\":"), event_text(e, l->bytes, EVENT_REPLY_TYPE));
     put_ip(t, STR(",\"client.ip\":"), e->client_ip);
     put_number(t, STR(",\"client.port\":"), e->client_port);
     if (memcmp(e->client_ip, e->peer_ip, sizeof(e->peer_ip)) != 0)

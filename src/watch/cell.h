@@ -12,10 +12,12 @@
 #include "base/route.h"
 #include "base/stage.h"
 
-/* Shards: loops of the data front by index, then the ops front, then the keeper. */
-#define CELL_SHARD_OPS(loops)    (loops)
-#define CELL_SHARD_KEEPER(loops) ((loops) + 1)
-#define CELL_SHARDS(loops)       ((loops) + 2)
+/* Shards: loops of the data front by index, then the ops front, the keeper, the watch threads. */
+#define CELL_SHARD_OPS(loops)        (loops)
+#define CELL_SHARD_KEEPER(loops)     ((loops) + 1)
+#define CELL_SHARD_WATCH_DATA(loops) ((loops) + 2)
+#define CELL_SHARD_WATCH_OPS(loops)  ((loops) + 3)
+#define CELL_SHARDS(loops)           ((loops) + 4)
 
 /* Label words that are counted by position. */
 enum cell_method { CELL_GET, CELL_HEAD, CELL_POST, CELL_METHOD_OTHER, CELL_METHODS };
@@ -80,12 +82,9 @@ enum {
     FIXED_CONNECTIONS,
     FIXED_REJECTED,                                 /* [cell_rejected] */
     FIXED_AUTH = FIXED_REJECTED + CELL_REJECTED,    /* [cell_auth], method none */
-    FIXED_EVENTS_WAITING = FIXED_AUTH + CELL_AUTHS, /* sinks: events, then stdout */
-    FIXED_LINES_WAITING,
+    FIXED_EVENTS_WAITING = FIXED_AUTH + CELL_AUTHS, /* watch threads */
     FIXED_EVENTS_CAPACITY,
-    FIXED_LINES_CAPACITY,
     FIXED_EVENTS_DROPPED,
-    FIXED_LINES_DROPPED,
     FIXED_LINES_WRITTEN,
     FIXED_LOG_RECORDS,                                           /* [cell_log][level] */
     FIXED_ROLE_UP = FIXED_LOG_RECORDS + CELL_LOGS * CELL_LEVELS, /* keeper: [role] */

@@ -22,6 +22,7 @@ enum event_text {
     EVENT_AGENT,
     EVENT_REQUEST_ID,
     EVENT_REQUEST_TYPE,
+    EVENT_REPLY_TYPE,
     EVENT_MODEL,
     EVENT_VERSION,
     EVENT_TEXTS
@@ -42,7 +43,7 @@ struct event {
     uint8_t method;  /* 0 other, 1 GET, 2 HEAD, 3 POST */
     uint8_t minor;   /* of HTTP/1 */
     uint8_t step;    /* of a rollout; 0 now */
-    bool has_model, is_unsigned, binary_reply;
+    bool has_model, is_unsigned;
     uint32_t principal; /* id; 0: anonymous */
     uint32_t arm, rows, batch_rows;
     uint16_t len[EVENT_TEXTS]; /* of the texts, which follow in order */
@@ -50,7 +51,7 @@ struct event {
 };
 
 #define EVENT_BYTES_MAX                                                                            \
-    (sizeof(struct event) + EVENT_PATH_MAX + EVENT_AGENT_MAX + 4u * EVENT_TEXT_MAX + 64u)
+    (sizeof(struct event) + EVENT_PATH_MAX + EVENT_AGENT_MAX + 5u * EVENT_TEXT_MAX + 64u)
 
 /* Text i of an event of so many bytes; empty where the record does not hold it. */
 static inline str event_text(const struct event *e, uint32_t bytes, enum event_text i)

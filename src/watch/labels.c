@@ -37,9 +37,9 @@ static const uint32_t counts[LABELS_COUNT] = {
     [LABELS_RESULT] = 2,
     [LABELS_MODEL_MEMORY] = CELL_MODEL_MEMORY,
     [LABELS_EXIT] = CELL_EXITS,
-    [LABELS_SINK] = 2,
+    [LABELS_SINK] = 1,
     [LABELS_EXPORTED] = 1,
-    [LABELS_DROPPED] = 2,
+    [LABELS_DROPPED] = 1,
     [LABELS_LOG] = CELL_LOGS * CELL_LEVELS,
     [LABELS_LIMITED] = 1,
 };

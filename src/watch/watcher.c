@@ -1,0 +1,230 @@
+/* Draining rings into lines. While requests come the thread looks every 20 ms on its own, so that a
+ * request wakes nobody; only after a quiet spell does it sleep until the next event. */
+#include "watch/watcher.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/must.h"
+#include "watch/access.h"
+#include "watch/cell.h"
+
+#define TURN_NS     (20 * NS_PER_MS)
+#define QUIET_TURNS 25u
+#define JOBS_MAX    2u
+#define RECORD      256u
+
+struct watcher {
+    struct watcher_opts o;
+    struct shard shard;
+    struct ring *rings[WATCHER_RINGS_MAX];
+    uint64_t dropped_seen[WATCHER_RINGS_MAX];
+    int wake;
+    atomic_bool stopping;
+    pthread_t drain_thread, job_thread;
+    char batch[ACCESS_LINE_MAX];
+    uint32_t batch_len;
+    uint32_t batch_lines;
+
+    pthread_mutex_t lock;
+    pthread_cond_t posted;
+    struct {
+        void (*fn)(void *arg);
+        void *arg;
+    } jobs[JOBS_MAX]; /* under lock, oldest first */
+    uint32_t job_count;
+};
+
+/* Lines ------------------------------------------------------------------------------------------
+ */
+
+static void flush(struct watcher *w)
+{
+    uint32_t at = 0;
+    while (at < w->batch_len) {
+        const ssize_t n = write(w->o.fd, w->batch + at, w->batch_len - at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            break; /* nobody reads any more: the lines are lost, requests go on */
+        at += (uint32_t)n;
+    }
+    if (at == w->batch_len)
+        cell_add(w->shard, FIXED_LINES_WRITTEN, w->batch_lines);
+    w->batch_len = 0;
+    w->batch_lines = 0;
+}
+
+static void put_line(struct watcher *w, const struct event *e, uint32_t len)
+{
+    char line[ACCESS_LINE_MAX];
+    const uint32_t n = access_line(w->o.site, e, len, line);
+    const enum log_level level = e->status >= 500   ? LOG_ERROR
+                                 : e->status >= 400 ? LOG_WARN
+                                                    : LOG_INFO;
+    if (w->batch_len + n > sizeof(w->batch))
+        flush(w);
+    memcpy(w->batch + w->batch_len, line, n);
+    w->batch_len += n;
+    w->batch_lines++;
+    cell_add(w->shard, FIXED_LOG_RECORDS + CELL_LOG_ACCESS * CELL_LEVELS + (uint32_t)level, 1);
+}
+
+static void note_ring(struct watcher *w, uint32_t i)
+{
+    const uint64_t dropped = ring_dropped(w->rings[i]);
+    if (dropped != w->dropped_seen[i])
+        cell_add(w->shard, FIXED_EVENTS_DROPPED, dropped - w->dropped_seen[i]);
+    w->dropped_seen[i] = dropped;
+}
+
+/* One look at every ring. returns events seen */
+static uint64_t drain(struct watcher *w)
+{
+    uint64_t seen = 0, waiting = 0;
+    for (uint32_t i = 0; i < w->o.rings; i++) {
+        const void *record;
+        uint32_t len;
+        waiting += ring_waiting_bytes(w->rings[i]);
+        while ((record = ring_take(w->rings[i], &len)) != NULL) {
+            if (w->o.access && len >= sizeof(struct event))
+                put_line(w, record, len);
+            ring_done(w->rings[i]);
+            seen++;
+        }
+        note_ring(w, i);
+    }
+    cell_set(w->shard, FIXED_EVENTS_WAITING, waiting / RECORD);
+    flush(w);
+    return seen;
+}
+
+static bool sleep_rings(struct watcher *w)
+{
+    bool found = false;
+    for (uint32_t i = 0; i < w->o.rings; i++)
+        found = ring_sleep(w->rings[i]) || found;
+    return found;
+}
+
+static void *drain_loop(void *arg)
+{
+    struct watcher *w = arg;
+    uint32_t quiet = 0;
+    for (;;) {
+        const bool last = atomic_load(&w->stopping);
+        quiet = drain(w) > 0 ? 0 : quiet + 1;
+        if (last)
+            return NULL;
+        uint64_t count;
+        const struct timespec turn = {.tv_nsec = TURN_NS};
+        if (quiet < QUIET_TURNS)
+            (void)nanosleep(&turn, NULL);
+        else if (!sleep_rings(w) && read(w->wake, &count, sizeof(count)) < 0)
+            (void)nanosleep(&turn, NULL);
+    }
+}
+
+/* Jobs -------------------------------------------------------------------------------------------
+ */
+
+static void *job_loop(void *arg)
+{
+    struct watcher *w = arg;
+    (void)pthread_mutex_lock(&w->lock);
+    while (!atomic_load(&w->stopping)) {
+        if (w->job_count == 0) {
+            (void)pthread_cond_wait(&w->posted, &w->lock);
+            continue;
+        }
+        void (*fn)(void *) = w->jobs[0].fn;
+        void *job_arg = w->jobs[0].arg;
+        (void)pthread_mutex_unlock(&w->lock);
+        fn(job_arg);
+        (void)pthread_mutex_lock(&w->lock);
+        w->jobs[0] = w->jobs[1];
+        w->job_count--;
+    }
+    (void)pthread_mutex_unlock(&w->lock);
+    return NULL;
+}
+
+err watcher_post(struct watcher *w, void (*fn)(void *arg), void *arg, struct fault *f)
+{
+    bool taken = false;
+    (void)pthread_mutex_lock(&w->lock);
+    if (w->job_count < JOBS_MAX) {
+        w->jobs[w->job_count].fn = fn;
+        w->jobs[w->job_count].arg = arg;
+        w->job_count++;
+        taken = true;
+    }
+    (void)pthread_cond_signal(&w->posted);
+    (void)pthread_mutex_unlock(&w->lock);
+    return taken ? OK : fail(f, ERR_BUSY, "two such requests run already");
+}
+
+/* Life -------------------------------------------------------------------------------------------
+ */
+
+struct ring *watcher_ring(struct watcher *w, uint32_t i)
+{
+    must(i < w->o.rings);
+    return w->rings[i];
+}
+
+static void watcher_free(struct watcher *w)
+{
+    for (uint32_t i = 0; i < w->o.rings; i++)
+        ring_free(w->rings[i]);
+    if (w->wake >= 0)
+        (void)close(w->wake);
+    free(w);
+}
+
+err watcher_start(const struct watcher_opts *opts, struct watcher **ret_w, struct fault *f)
+{
+    must(opts->rings <= WATCHER_RINGS_MAX);
+    struct watcher *w = calloc(1, sizeof(*w));
+    if (!w)
+        return fail(f, ERR_UNAVAILABLE, "no memory for the watch thread");
+    w->o = *opts;
+    w->shard = segment_shard(&opts->segment, opts->shard);
+    w->wake = eventfd(0, EFD_CLOEXEC);
+    err e = w->wake >= 0 ? OK : fail(f, ERR_UNAVAILABLE, "no descriptor for the watch thread");
+    for (uint32_t i = 0; e == OK && i < opts->rings; i++)
+        e = ring_new((uint64_t)opts->event_ring * RECORD, w->wake, &w->rings[i], f);
+    if (e == OK) {
+        cell_set(w->shard, FIXED_EVENTS_CAPACITY, (uint64_t)opts->event_ring * opts->rings);
+        must(pthread_mutex_init(&w->lock, NULL) == 0);
+        must(pthread_cond_init(&w->posted, NULL) == 0);
+        if (pthread_create(&w->drain_thread, NULL, drain_loop, w) != 0 ||
+            pthread_create(&w->job_thread, NULL, job_loop, w) != 0)
+            e = fail(f, ERR_UNAVAILABLE, "no thread for the watch side");
+    }
+    if (e != OK) {
+        watcher_free(w);
+        return e;
+    }
+    *ret_w = w;
+    return OK;
+}
+
+void watcher_stop(struct watcher *w)
+{
+    const uint64_t one = 1;
+    atomic_store(&w->stopping, true);
+    const ssize_t ignored = write(w->wake, &one, sizeof(one));
+    (void)ignored;
+    (void)pthread_mutex_lock(&w->lock);
+    (void)pthread_cond_broadcast(&w->posted);
+    (void)pthread_mutex_unlock(&w->lock);
+    (void)pthread_join(w->drain_thread, NULL);
+    (void)pthread_join(w->job_thread, NULL);
+    watcher_free(w);
+}
