@@ -92,7 +92,8 @@ static err flag_unknown(const struct cli_command *command, str name, struct faul
     }
     const str seen = str_cut(name, 0, 80);
     if (n.best.len)
-        return fail(f, ERR_INPUT, "unknown flag \"%.*s\"; want one of %s, the nearest is %.*s",
+        return fail(f, ERR_INPUT,
+                    "unknown flag \"%.*s\"; want one of `garrison help %s`, the nearest is %.*s",
                     STR_ARG(seen), command->name, STR_ARG(n.best));
     return fail(f, ERR_INPUT, "unknown flag \"%.*s\"; want one of `garrison help %s`",
                 STR_ARG(seen), command->name);
