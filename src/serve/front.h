@@ -76,7 +76,7 @@ void front_drain_loops(struct front *front, bool closing);
 void front_beat(struct front *front); /* sends a beat and sets the next */
 #define FRONT_TELL(front, name, id, message)                                                       \
     do {                                                                                           \
-        uint8_t tell_bytes[16384];                                                                 \
+        uint8_t tell_bytes[4096];                                                                  \
         struct message_buffer tell_b = {.at = tell_bytes, .cap = sizeof(tell_bytes)};              \
         if (message_put_##name((message), &tell_b, NULL) == OK)                                    \
             front_send((front), MESSAGE_##name, (id), &tell_b);                                    \
