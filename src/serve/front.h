@@ -79,8 +79,8 @@ void front_beat(struct front *front); /* sends a beat and sets the next */
         uint8_t tell_bytes[4096];                                                                  \
         struct message_buffer tell_b = {.at = tell_bytes, .cap = sizeof(tell_bytes)};              \
         if (message_put_##name((message), &tell_b, NULL) == OK)                                    \
-            front_send((front), MESSAGE_##name, (id), &tell_b);                                    \
+            front_say((front), MESSAGE_##name, (id), &tell_b);                                     \
     } while (0)
-void front_send(struct front *front, uint16_t number, uint64_t id, const struct message_buffer *b);
+void front_say(struct front *front, uint16_t number, uint64_t id, const struct message_buffer *b);
 
 #endif

@@ -22,7 +22,7 @@
 #define DRAIN_LOOK_NS (20 * NS_PER_MS)
 #define ASK_NS        (5 * NS_PER_S)
 
-void front_send(struct front *front, uint16_t number, uint64_t id, const struct message_buffer *b)
+void front_say(struct front *front, uint16_t number, uint64_t id, const struct message_buffer *b)
 {
     const struct link_send how = {.number = number, .id = id};
     const str payload = {b ? (const char *)b->at : NULL, b ? b->len : 0};
@@ -312,7 +312,7 @@ static void on_message(void *arg, const struct link_message *m)
     case MESSAGE_start:
         if (front->settings || start(front, m, &f) != OK)
             leave(f.code != OK ? f.text : "started twice");
-        front_send(front, MESSAGE_up, 0, NULL);
+        front_say(front, MESSAGE_up, 0, NULL);
         front_beat(front);
         return;
     case MESSAGE_snapshot:
