@@ -99,7 +99,7 @@ static size_t scribble(struct target *t, const uint8_t *data, size_t len)
         memcpy(&completed, bytes, count < 4 ? count : 4);
         atomic_store(&t->map.shared->completed, completed);
     } else if (where == 1) {
-        put((uint8_t *)t->map.completions, t->map.area, bytes, count);
+        put(t->map.area - LANE_RING * 8u, t->map.area, bytes, count);
     } else if (t->sent > 0) {
         const uint32_t n = (where - 2u) % t->sent;
         uint8_t *at = t->reply[n];
