@@ -6,6 +6,7 @@
 #include "base/must.h"
 #include "base/num.h"
 #include "base/text.h"
+#include "proto/h1_line.h"
 
 #define SECONDS_A_DAY 86400
 #define RETRY_S_MAX   30u
@@ -59,8 +60,8 @@ static char *put_two(char *to, int v)
     return to + 2;
 }
 
-/* The date of a count of days since 1970-01-01. Counting years from March makes the leap day the last
- * of its year, and 400 years (146097 days) an exact period of the Gregorian calendar. */
+/* The date of a count of days since 1970-01-01. Counting years from March makes the leap day the
+ * last of its year, and 400 years (146097 days) an exact period of the Gregorian calendar. */
 static void civil_of(int64_t days, int *ret_year, int *ret_month, int *ret_day)
 {
     const int64_t since = days + 719468; /* days since 0000-03-01 */
@@ -139,6 +140,8 @@ uint64_t response_head_bytes(const struct response *r)
 static char *put_value(char *to, str value)
 {
     char *end = put(to, value);
+    if (h1_line_run(to, value.len) == value.len)
+        return end;
     for (char *c = to; c < end; c++) {
         if ((unsigned char)*c < 0x20 || *c == 0x7F)
             *c = '?';

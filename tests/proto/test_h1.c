@@ -71,10 +71,28 @@ static void h1__refuses_chunks_and_trailers_over_the_limits(void **state)
     refused(&limits, CHUNKED "ffffffffffffffff\r\n", ERR_TOO_BIG);
     refused(&limits, CHUNKED "1\r\na\r\nffffffffffffffff\r\n", ERR_TOO_BIG);
     refused(&limits, CHUNKED "10000000000000000", ERR_INPUT);
+    refused(&limits, CHUNKED "\r\n\r\n", ERR_INPUT);
     accepted(&limits, CHUNKED "0\r\nX: 012345678901234567\r\n\r\n"); /* 23 more */
     refused(&limits, CHUNKED "0\r\nX: 0123456789012345678\r\n\r\n", ERR_HEADER);
     accepted(&limits, CHUNKED "0\r\nX:1\r\n\r\n");
     refused(&limits, CHUNKED "0\r\nX:1\r\nY:2\r\n\r\n", ERR_HEADER);
+}
+
+/* Two fields of 37 bytes and a body of 4, three times: every limit begins anew. */
+static void h1__counts_every_request_by_itself(void **state)
+{
+    (void)state;
+    struct h1_limits limits = tiny;
+    limits.header_count = 2;
+#define FULL CHUNKED "4\r\nabcd\r\n0\r\n\r\n"
+    accepted(&limits, FULL FULL FULL);
+    refused(&limits, FULL "POST / HTTP/1.1\r\n" HOST "A:1\r\nB:2\r\n", ERR_HEADER);
+    struct h1 h;
+    struct h1_out out = {0};
+    h1_init(&h, &limits);
+    assert_int_equal(last(&h, FULL "GET / HTTP/1.1\r\n\r\n", &out), H1_REFUSED);
+    assert_null(out.head); /* the refused one has none */
+    h1_free(&h);
 }
 
 static void h1__says_the_same_refusal_for_ever_and_keeps_a_sound_head(void **state)
@@ -190,6 +208,50 @@ static void h1__joins_chunks_without_their_framing(void **state)
     h1_free(&h);
 }
 
+static void h1__expects_no_body_and_no_coding_where_none_is_announced(void **state)
+{
+    (void)state;
+    struct h1 h;
+    struct h1_out out = {0};
+    const struct h1_limits limits = H1_LIMITS_DEFAULT;
+    str input = STR("GET / HTTP/1.1\r\n" HOST "Expect: 100-continue\r\nContent-Encoding: gzip\r\n"
+                    "Content-Length: 0\r\n\r\n");
+    h1_init(&h, &limits);
+    assert_int_equal(h1_next(&h, &input, &out), H1_HEAD);
+    assert_false(out.head->expect_continue);
+    assert_int_equal(out.head->coding, CODING_IDENTITY);
+    assert_int_equal(h1_next(&h, &input, &out), H1_END);
+    h1_free(&h);
+}
+
+static void h1_line__splits_a_target_at_its_first_mark(void **state)
+{
+    (void)state;
+    str authority, path, query;
+    assert_null(h1_line_target(STR("http://a:1?x=/y?z"), METHOD_GET, &authority, &path, &query));
+    assert_true(str_eq(authority, STR("a:1")) && str_eq(path, STR("/")));
+    assert_true(str_eq(query, STR("x=/y?z")));
+    assert_null(h1_line_target(STR("http://a"), METHOD_GET, &authority, &path, &query));
+    assert_true(str_eq(path, STR("/")) && query.len == 0);
+    assert_null(h1_line_target(STR("HTTPS://[::1]/b/?"), METHOD_GET, &authority, &path, &query));
+    assert_true(str_eq(authority, STR("[::1]")) && str_eq(path, STR("/b/")) && query.len == 0);
+    assert_null(h1_line_target(STR("/a//b?c"), METHOD_GET, &authority, &path, &query));
+    assert_true(authority.len == 0 && str_eq(path, STR("/a//b")) && str_eq(query, STR("c")));
+}
+
+static void h1_line__refuses_hosts_and_methods_that_are_none(void **state)
+{
+    (void)state;
+    struct request_head head = {0};
+    assert_false(h1_line_is_host(STR("a:000080")));
+    assert_false(h1_line_is_host(STR("a:65536")));
+    assert_true(h1_line_is_host(STR("a:65535")));
+    assert_non_null(h1_line_request(STR(" / HTTP/1.1"), &head));
+    assert_non_null(h1_line_request(STR(""), &head));
+    assert_null(h1_line_request(STR("A / HTTP/1.1"), &head));
+    assert_int_equal(head.method, METHOD_OTHER);
+}
+
 static void h1_line__counts_plain_bytes_like_a_plain_loop(void **state)
 {
     (void)state;
@@ -221,10 +283,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(h1__refuses_each_limit_at_one_more),
         cmocka_unit_test(h1__refuses_chunks_and_trailers_over_the_limits),
+        cmocka_unit_test(h1__counts_every_request_by_itself),
         cmocka_unit_test(h1__says_the_same_refusal_for_ever_and_keeps_a_sound_head),
         cmocka_unit_test(h1__gives_head_body_and_end_and_leaves_the_next_request),
         cmocka_unit_test(h1__keeps_a_head_that_comes_byte_by_byte),
         cmocka_unit_test(h1__joins_chunks_without_their_framing),
+        cmocka_unit_test(h1__expects_no_body_and_no_coding_where_none_is_announced),
+        cmocka_unit_test(h1_line__splits_a_target_at_its_first_mark),
+        cmocka_unit_test(h1_line__refuses_hosts_and_methods_that_are_none),
         cmocka_unit_test(h1_line__counts_plain_bytes_like_a_plain_loop),
         cmocka_unit_test(h1_line__knows_the_characters_of_a_token_by_rfc_9110),
     };

@@ -126,6 +126,30 @@ static void inflate__refuses_bytes_behind_the_end_and_a_cut_stream(void **state)
     }
 }
 
+static void inflate__refuses_two_zlib_streams(void **state)
+{
+    struct fixture *x = *state;
+    size_t len = 0;
+    code(x->b, "hello", 5, 15);
+    code(x->b, "hello", 5, 15);
+    inflate_begin(x->i, CODING_DEFLATE, &wide);
+    assert_int_equal(decode(x->i, coded(x), x->out, 1000, 100, &len), ERR_INPUT);
+}
+
+static void inflate__forgets_the_bytes_of_the_body_before(void **state)
+{
+    struct fixture *x = *state;
+    size_t len = 0;
+    code(x->b, x->text, TEXT_BYTES, 31);
+    inflate_begin(x->i, CODING_GZIP, &wide);
+    assert_int_equal(decode(x->i, coded(x), x->out, 4096, 65536, &len), OK);
+    x->b->len = 0;
+    memset(x->text, 'a', TEXT_BYTES);
+    code(x->b, x->text, TEXT_BYTES, 31);
+    inflate_begin(x->i, CODING_GZIP, &wide); /* 1:1000, and 1:2 counted with the one before */
+    assert_int_equal(decode(x->i, coded(x), x->out, 4096, 65536, &len), ERR_TOO_BIG);
+}
+
 static void inflate__refuses_another_form_and_a_wrong_checksum(void **state)
 {
     struct fixture *x = *state;
@@ -211,6 +235,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(inflate__refuses_bytes_behind_the_end_and_a_cut_stream),
+        TEST(inflate__refuses_two_zlib_streams),
+        TEST(inflate__forgets_the_bytes_of_the_body_before),
         TEST(inflate__refuses_another_form_and_a_wrong_checksum),
         TEST(inflate__refuses_a_bomb_where_it_passes_a_limit),
         TEST(inflate__gives_back_what_was_coded_in_any_cut),
