@@ -7,11 +7,13 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/scope.h"
 #include "proto/num_write.h"
 #include "proto/oip.h"
 
-#define FLOATS 150000u
-#define TURNS  41
+#define FLOATS      150000u
+#define FLOAT_BYTES (FLOATS * sizeof(float))
+#define TURNS       41
 
 static double now(void)
 {
@@ -41,14 +43,15 @@ static size_t make_body(char *body, size_t *ret_data)
     return (size_t)(p + 4 - body);
 }
 
-static double turn_strtof(const char *data, float *out)
+static double turn_strtof(const char *data, uint8_t *out)
 {
     const double start = now();
     const char *p = data + 1;
 
     for (uint32_t i = 0; i < FLOATS; i++) {
         char *end;
-        out[i] = strtof(p, &end);
+        const float v = strtof(p, &end);
+        memcpy(out + i * sizeof(v), &v, sizeof(v));
         p = end + 1;
     }
     return now() - start;
@@ -68,7 +71,7 @@ static double turn_ours(str body, const struct signature *sig, uint8_t *out, dou
     if (oip_index(&bytes, sig, &limits, &arena, &r, &f) != OK)
         exit(1);
     const double middle = now();
-    if (oip_fill(&r, 0, out, FLOATS * 4, &len, &f) != OK || len != FLOATS * 4)
+    if (oip_fill(&r, 0, out, FLOAT_BYTES, &len, &f) != OK || len != FLOAT_BYTES)
         exit(1);
     const double end = now();
     arena_free(&arena);
@@ -86,9 +89,12 @@ int main(void)
     const struct spec input = {
         .name = STR("x"), .dtype = DTYPE_FP32, .shape = {.dim = {-1, FLOATS}, .rank = 2}};
     const struct signature sig = {.inputs = &input, .input_count = 1};
+    SCOPED(free_undo)
     char *body = malloc((size_t)FLOATS * 32 + 256);
-    float *theirs = malloc(FLOATS * sizeof(float));
-    float *ours = malloc(FLOATS * sizeof(float));
+    SCOPED(free_undo)
+    uint32_t *theirs = malloc(FLOAT_BYTES);
+    SCOPED(free_undo)
+    uint32_t *ours = malloc(FLOAT_BYTES);
     double base = 1e9, both = 1e9, fill = 1e9;
     size_t data = 0;
 
@@ -97,11 +103,11 @@ int main(void)
     const size_t len = make_body(body, &data);
     for (int i = 0; i < TURNS; i++) {
         double second;
-        base = least(base, turn_strtof(body + data, theirs));
+        base = least(base, turn_strtof(body + data, (uint8_t *)theirs));
         both = least(both, turn_ours((str){body, len}, &sig, (uint8_t *)ours, &second));
         fill = least(fill, second);
     }
-    if (memcmp(ours, theirs, FLOATS * sizeof(float)) != 0) {
+    if (memcmp(ours, theirs, FLOAT_BYTES) != 0) {
         (void)fprintf(stderr, "json_read: the values differ\n");
         return 1;
     }
@@ -109,8 +115,5 @@ int main(void)
     (void)printf("strtof %.0f MB/s\nfill %.0f MB/s, ratio %.2f\nindex and fill %.0f MB/s, ratio "
                  "%.2f\n",
                  mega / base, mega / fill, base / fill, mega / both, base / both);
-    free(body);
-    free(theirs);
-    free(ours);
     return 0;
 }
