@@ -12,7 +12,7 @@
 #include "proto/oip.h"
 
 #define FLOATS      150000u
-#define FLOAT_BYTES (FLOATS * sizeof(float))
+#define FLOAT_BYTES (FLOATS * sizeof(uint32_t))
 #define TURNS       41
 
 static double now(void)

@@ -33,11 +33,15 @@ static void read_number(str text)
     copy[text.len] = 0;
     const double want = strtod(copy, NULL);
     const float want32 = strtof(copy, NULL);
-    check(wide == NUM_OK ? memcmp(&want, &f64, sizeof(want)) == 0 : isinf(want));
-    if (num_read_f32(&n, &f32) == NUM_OK)
-        check(memcmp(&want32, &f32, sizeof(f32)) == 0);
-    else
-        check(isinf(want32));
+    uint64_t bits, want_bits;
+    uint32_t bits32, want_bits32;
+    memcpy(&bits, &f64, sizeof(bits));
+    memcpy(&want_bits, &want, sizeof(bits));
+    check(wide == NUM_OK ? bits == want_bits : isinf(want));
+    const enum num_state narrow = num_read_f32(&n, &f32);
+    memcpy(&bits32, &f32, sizeof(bits32));
+    memcpy(&want_bits32, &want32, sizeof(bits32));
+    check(narrow == NUM_OK ? bits32 == want_bits32 : isinf(want32));
     (void)!num_read_f16(&n, &half);
     (void)!num_read_bf16(&n, &half);
     if (num_whole_unsigned(&n, UINT64_MAX, &whole) == NUM_OK)

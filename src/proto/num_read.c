@@ -228,10 +228,11 @@ static inline bool pack(const struct rounding *r, const struct format *format, u
         *ret = mantissa;
         return true;
     }
-    const uint64_t biased = (uint64_t)(e - format->ulp_min + 1);
-    if (biased >= format->inf)
+    const int64_t biased = (int64_t)e - format->ulp_min + 1;
+    if (biased >= (int64_t)format->inf)
         return false;
-    *ret = (biased << (format->bits - 1)) + (mantissa - ((uint64_t)1 << (format->bits - 1)));
+    *ret =
+        ((uint64_t)biased << (format->bits - 1)) + (mantissa - ((uint64_t)1 << (format->bits - 1)));
     return true;
 }
 

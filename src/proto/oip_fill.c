@@ -320,12 +320,12 @@ err oip_fill(const struct infer_request *r, uint32_t input, uint8_t *to, uint64_
     const uint32_t len = (uint32_t)in->at.len; /* of the one element */
     struct fill c = {.p = in->at.at,
                      .end = in->at.at + in->at.len,
-                     .to = to,
                      .dtype = spec->dtype,
                      .number_max = r->limits.json_number,
                      .name = str_cut(spec->name, 0, 80)};
     err e = OK;
 
+    c.to = to;
     must(in->source != INFER_ABSENT);
     must(cap >= in->bytes);
     if (in->source == INFER_JSON)

@@ -66,78 +66,81 @@ static const struct shape ONE = {.dim = {1}, .rank = 1};
 static const struct shape SCALAR = {.rank = 0};
 static const struct shape EMPTY = {.dim = {2, 0}, .rank = 2};
 
+static const struct {
+    enum dtype dtype;
+    const struct shape *shape;
+    const char *data, *text;
+} WRONG[] = {
+    {DTYPE_FP32, &ROW3, "[1,2]", "element 2 is missing"},
+    {DTYPE_FP32, &ROW3, "[1,2,3,4]", "element 3 is one too many"},
+    {DTYPE_FP32, &ROW3, "[1,2,]", "element 2 is missing"},
+    {DTYPE_FP32, &ROW3, "[1,,3]", "element 1 is missing"},
+    {DTYPE_FP32, &ROW3, "[1 2,3]", "element 1 does not follow"},
+    {DTYPE_FP32, &ROW3, "[1,2,null]", "element 2 is no number"},
+    {DTYPE_FP32, &ROW3, "[1,2,true]", "element 2 is no number"},
+    {DTYPE_FP32, &ROW3, "[1,2,\"3\"]", "element 2 is no number"},
+    {DTYPE_FP32, &ROW3, "[1,2,{}]", "element 2 is no number"},
+    {DTYPE_FP32, &ROW3, "[1,2,nan]", "element 2 is no number"},
+    {DTYPE_FP32, &ROW3, "[1,2,\"NaN]", "JSON at byte"},
+    {DTYPE_FP32, &ROW3, "[1,2,\"NaN\"\"\"]", "element 3"},
+    {DTYPE_FP32, &ROW3, "[1,2,1e39]", "element 2 is out of the range"},
+    {DTYPE_FP32, &ROW3, "[1,2,-3.5e38]", "element 2 is out of the range"},
+    {DTYPE_FP32, &ROW3, "[1,2,03]", "element 2 is no number"},
+    {DTYPE_FP32, &ROW3, "[1,2,3.]", "element 2 is no number"},
+    {DTYPE_FP32, &ROW3, "[1,2,3x]", "want ']'"},
+    {DTYPE_FP32, &ROW3, "[[1,2,3]]", "element 0 is an array"},
+    {DTYPE_FP32, &ROW3, "\"abc\"", "want '['"},
+    {DTYPE_FP32, &ROW3, "{\"a\":[1,2,3]}", "want '['"},
+    {DTYPE_FP32, &ROW3, "[1,2,3}", "want ']'"},
+    {DTYPE_FP32, &TWO_TWO, "[[1,2],[3]]", "element 3 is missing"},
+    {DTYPE_FP32, &TWO_TWO, "[[1,2],[3,4,5]]", "element 4 is one too many"},
+    {DTYPE_FP32, &TWO_TWO, "[[1,2],[3,4],[5,6]]", "element 4 is one too many"},
+    {DTYPE_FP32, &TWO_TWO, "[[1,2],3,4]", "want '['"},
+    {DTYPE_FP32, &TWO_TWO, "[[1,2,3,4]]", "element 2 is one too many"},
+    {DTYPE_FP32, &TWO_TWO, "[1,2,[3,4]]", "element 2 is an array"},
+    {DTYPE_FP32, &TWO_TWO, "[[[1,2],[3,4]]]", "element 0 is an array"},
+    {DTYPE_FP32, &TWO_TWO, "[[1],[2],[3],[4]]", "element 1 is missing"},
+    {DTYPE_FP32, &EMPTY, "[1]", "want ']'"},
+    {DTYPE_FP32, &EMPTY, "[[]]", "want ','"},
+    {DTYPE_FP32, &EMPTY, "[[],[],[]]", "one too many"},
+    {DTYPE_FP32, &SCALAR, "[]", "element 0 is missing"},
+    {DTYPE_FP32, &SCALAR, "[1,2]", "element 1 is one too many"},
+    {DTYPE_FP32, &SCALAR, "[[1]]", "element 0 is an array"},
+    {DTYPE_FP64, &ONE, "[1e309]", "out of the range"},
+    {DTYPE_FP16, &ONE, "[65520]", "out of the range"},
+    {DTYPE_BF16, &ONE, "[3.4e38]", "out of the range"},
+    {DTYPE_UINT8, &ONE, "[256]", "out of the range"},
+    {DTYPE_UINT8, &ONE, "[-1]", "out of the range"},
+    {DTYPE_UINT8, &ONE, "[1.5]", "element 0 is no whole number"},
+    {DTYPE_UINT8, &ONE, "[NaN]", "is no number"},
+    {DTYPE_UINT8, &ONE, "[true]", "is no number"},
+    {DTYPE_INT8, &ONE, "[128]", "out of the range"},
+    {DTYPE_INT16, &ONE, "[-32769]", "out of the range"},
+    {DTYPE_INT32, &ONE, "[2147483648]", "out of the range"},
+    {DTYPE_INT64, &ONE, "[9223372036854775808]", "out of the range"},
+    {DTYPE_UINT16, &ONE, "[65536]", "out of the range"},
+    {DTYPE_UINT32, &ONE, "[4294967296]", "out of the range"},
+    {DTYPE_UINT64, &ONE, "[18446744073709551616]", "out of the range"},
+    {DTYPE_BOOL, &ONE, "[2]", "out of the range"},
+    {DTYPE_BOOL, &ONE, "[\"true\"]", "none of true, false"},
+    {DTYPE_BOOL, &ONE, "[True]", "none of true, false"},
+    {DTYPE_BYTES, &ONE, "[1]", "element 0 is no string"},
+    {DTYPE_BYTES, &ONE, "[null]", "element 0 is no string"},
+    {DTYPE_BYTES, &ONE, "[\"\\ud800\"]", "element 0 is no string of UTF-8"},
+    {DTYPE_BYTES, &ONE, "[\"\xFF\"]", "element 0 is no string of UTF-8"},
+    {DTYPE_BYTES, &ONE, "[\"a\nb\"]", "element 0 is no string of UTF-8"},
+};
+
 static void oip_fill__refuses_wrong_elements(void **state)
 {
     (void)state;
-    static const struct {
-        enum dtype dtype;
-        const struct shape *shape;
-        const char *data, *text;
-    } all[] = {
-        {DTYPE_FP32, &ROW3, "[1,2]", "element 2 is missing"},
-        {DTYPE_FP32, &ROW3, "[1,2,3,4]", "element 3 is one too many"},
-        {DTYPE_FP32, &ROW3, "[1,2,]", "element 2 is missing"},
-        {DTYPE_FP32, &ROW3, "[1,,3]", "element 1 is missing"},
-        {DTYPE_FP32, &ROW3, "[1 2,3]", "element 1 does not follow"},
-        {DTYPE_FP32, &ROW3, "[1,2,null]", "element 2 is no number"},
-        {DTYPE_FP32, &ROW3, "[1,2,true]", "element 2 is no number"},
-        {DTYPE_FP32, &ROW3, "[1,2,\"3\"]", "element 2 is no number"},
-        {DTYPE_FP32, &ROW3, "[1,2,{}]", "element 2 is no number"},
-        {DTYPE_FP32, &ROW3, "[1,2,nan]", "element 2 is no number"},
-        {DTYPE_FP32, &ROW3, "[1,2,\"NaN]", "JSON at byte"},
-        {DTYPE_FP32, &ROW3, "[1,2,\"NaN\"\"\"]", "element 3"},
-        {DTYPE_FP32, &ROW3, "[1,2,1e39]", "element 2 is out of the range"},
-        {DTYPE_FP32, &ROW3, "[1,2,-3.5e38]", "element 2 is out of the range"},
-        {DTYPE_FP32, &ROW3, "[1,2,03]", "element 2 is no number"},
-        {DTYPE_FP32, &ROW3, "[1,2,3.]", "element 2 is no number"},
-        {DTYPE_FP32, &ROW3, "[1,2,3x]", "want ']'"},
-        {DTYPE_FP32, &ROW3, "[[1,2,3]]", "element 0 is an array"},
-        {DTYPE_FP32, &ROW3, "\"abc\"", "want '['"},
-        {DTYPE_FP32, &ROW3, "{\"a\":[1,2,3]}", "want '['"},
-        {DTYPE_FP32, &ROW3, "[1,2,3}", "want ']'"},
-        {DTYPE_FP32, &TWO_TWO, "[[1,2],[3]]", "element 3 is missing"},
-        {DTYPE_FP32, &TWO_TWO, "[[1,2],[3,4,5]]", "element 4 is one too many"},
-        {DTYPE_FP32, &TWO_TWO, "[[1,2],[3,4],[5,6]]", "element 4 is one too many"},
-        {DTYPE_FP32, &TWO_TWO, "[[1,2],3,4]", "want '['"},
-        {DTYPE_FP32, &TWO_TWO, "[[1,2,3,4]]", "element 2 is one too many"},
-        {DTYPE_FP32, &TWO_TWO, "[1,2,[3,4]]", "element 2 is an array"},
-        {DTYPE_FP32, &TWO_TWO, "[[[1,2],[3,4]]]", "element 0 is an array"},
-        {DTYPE_FP32, &TWO_TWO, "[[1],[2],[3],[4]]", "element 1 is missing"},
-        {DTYPE_FP32, &EMPTY, "[1]", "want ']'"},
-        {DTYPE_FP32, &EMPTY, "[[]]", "want ','"},
-        {DTYPE_FP32, &EMPTY, "[[],[],[]]", "one too many"},
-        {DTYPE_FP32, &SCALAR, "[]", "element 0 is missing"},
-        {DTYPE_FP32, &SCALAR, "[1,2]", "element 1 is one too many"},
-        {DTYPE_FP32, &SCALAR, "[[1]]", "element 0 is an array"},
-        {DTYPE_FP64, &ONE, "[1e309]", "out of the range"},
-        {DTYPE_FP16, &ONE, "[65520]", "out of the range"},
-        {DTYPE_BF16, &ONE, "[3.4e38]", "out of the range"},
-        {DTYPE_UINT8, &ONE, "[256]", "out of the range"},
-        {DTYPE_UINT8, &ONE, "[-1]", "out of the range"},
-        {DTYPE_UINT8, &ONE, "[1.5]", "element 0 is no whole number"},
-        {DTYPE_UINT8, &ONE, "[NaN]", "is no number"},
-        {DTYPE_UINT8, &ONE, "[true]", "is no number"},
-        {DTYPE_INT8, &ONE, "[128]", "out of the range"},
-        {DTYPE_INT16, &ONE, "[-32769]", "out of the range"},
-        {DTYPE_INT32, &ONE, "[2147483648]", "out of the range"},
-        {DTYPE_INT64, &ONE, "[9223372036854775808]", "out of the range"},
-        {DTYPE_UINT16, &ONE, "[65536]", "out of the range"},
-        {DTYPE_UINT32, &ONE, "[4294967296]", "out of the range"},
-        {DTYPE_UINT64, &ONE, "[18446744073709551616]", "out of the range"},
-        {DTYPE_BOOL, &ONE, "[2]", "out of the range"},
-        {DTYPE_BOOL, &ONE, "[\"true\"]", "none of true, false"},
-        {DTYPE_BOOL, &ONE, "[True]", "none of true, false"},
-        {DTYPE_BYTES, &ONE, "[1]", "element 0 is no string"},
-        {DTYPE_BYTES, &ONE, "[null]", "element 0 is no string"},
-        {DTYPE_BYTES, &ONE, "[\"\\ud800\"]", "element 0 is no string of UTF-8"},
-        {DTYPE_BYTES, &ONE, "[\"\xFF\"]", "element 0 is no string of UTF-8"},
-        {DTYPE_BYTES, &ONE, "[\"a\nb\"]", "element 0 is no string of UTF-8"},
-    };
     struct bench b = {0};
-    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-        const err e = fill_input(&b, all[i].dtype, all[i].shape, str_of(all[i].data), INFER_JSON);
-        if (e != ERR_INPUT || !strstr(b.f.text, all[i].text))
-            fail_msg("%s gives %s: %s, want %s", all[i].data, err_name(e), b.f.text, all[i].text);
+    for (size_t i = 0; i < sizeof(WRONG) / sizeof(WRONG[0]); i++) {
+        const err e =
+            fill_input(&b, WRONG[i].dtype, WRONG[i].shape, str_of(WRONG[i].data), INFER_JSON);
+        if (e != ERR_INPUT || !strstr(b.f.text, WRONG[i].text))
+            fail_msg("%s gives %s: %s, want %s", WRONG[i].data, err_name(e), b.f.text,
+                     WRONG[i].text);
         if (!strstr(b.f.text, "JSON") && !strstr(b.f.text, "input \"x\""))
             fail_msg("no input named: %s", b.f.text);
     }
