@@ -15,6 +15,7 @@
 #include "control/config_address.h"
 
 #define ERROR_BYTES_MAX 65536u
+#define LINE_BYTES_MAX  512u
 #define LINE_NS         (10 * NS_PER_S) /* between lines where no terminal is */
 
 bool client_loopback(str base)
@@ -114,10 +115,10 @@ err client_error(const struct fetch_reply *r, struct fault *f)
     struct arena arena;
     err code = of_status(r->status);
     str text;
-    arena_init(&arena, 2 * ERROR_BYTES_MAX);
+    arena_init(&arena, 2ull * ERROR_BYTES_MAX);
     if (r->row[0])
         (void)err_of_name(str_of(r->row), &code);
     if (!error_text((str){r->body, r->len}, &arena, &text))
         return fail(f, code, "status %d, and no reason that can be read", r->status);
-    return fail(f, code, "%.*s", STR_ARG(str_cut(text, 0, 2 * FAULT_TEXT_BYTES)));
+    return fail(f, code, "%.*s", STR_ARG(str_cut(text, 0, LINE_BYTES_MAX)));
 }

@@ -4,8 +4,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
-#include "base/scope.h"
 #include "base/text.h"
 
 #include "control/nearest.h"
@@ -160,33 +160,48 @@ static bool color_wanted(const struct cli *c, int fd)
     return isatty(fd) == 1 && !(no && no[0]);
 }
 
-err cli_parse(const struct cli_command *command, int argc, char **argv, struct cli *ret,
-              bool *ret_help, struct fault *f)
+static bool asks_for_help(int argc, char **argv)
 {
-    SCOPED(cli_free)
-    struct cli c = {.command = command};
-    c.flags = calloc((size_t)argc + 1, sizeof(*c.flags));
-    c.args = calloc((size_t)argc + 1, sizeof(*c.args));
-    if (!c.flags || !c.args)
-        return fail(f, ERR_UNAVAILABLE, "no memory for %d words", argc);
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], "--help") == 0)
+            return true;
+    }
+    return false;
+}
+
+static err words_take(struct cli *c, int argc, char **argv, struct fault *f)
+{
     bool ended = false;
-    bool help = false;
-    for (int i = 0; i < argc && !ended; i++)
-        help |= strcmp(argv[i], "--help") == 0;
-    for (int i = 0; i < argc && !help; i++) {
+    for (int i = 0; i < argc; i++) {
         err code = OK;
         if (!ended && strcmp(argv[i], "--") == 0)
             ended = true;
         else if (!ended && argv[i][0] == '-' && argv[i][1])
-            code = flag_take(&c, argc, argv, &i, f);
+            code = flag_take(c, argc, argv, &i, f);
         else
-            c.args[c.arg_count++] = argv[i];
+            c->args[c->arg_count++] = argv[i];
         if (code)
             return code;
     }
-    const err code = help ? OK : args_judge(&c, f);
-    if (code)
+    return args_judge(c, f);
+}
+
+err cli_parse(const struct cli_command *command, int argc, char **argv, struct cli *ret,
+              bool *ret_help, struct fault *f)
+{
+    struct cli c = {.command = command};
+    const bool help = asks_for_help(argc, argv);
+    c.flags = calloc((size_t)argc + 1, sizeof(*c.flags));
+    c.args = calloc((size_t)argc + 1, sizeof(*c.args));
+    err code = OK;
+    if (!c.flags || !c.args)
+        code = fail(f, ERR_UNAVAILABLE, "no memory for %d words", argc);
+    else if (!help)
+        code = words_take(&c, argc, argv, f);
+    if (code) {
+        cli_free(&c);
         return code;
+    }
     const char *json = cli_value(&c, "--json");
     c.json = json && !json[0]; /* a command's own --json has a value */
     c.quiet = cli_value(&c, "--quiet") != NULL;
@@ -194,8 +209,6 @@ err cli_parse(const struct cli_command *command, int argc, char **argv, struct c
     c.color_err = color_wanted(&c, STDERR_FILENO);
     *ret = c;
     *ret_help = help;
-    c.flags = NULL;
-    c.args = NULL;
     return OK;
 }
 

@@ -264,7 +264,9 @@ static err chunk_send(struct asking *a, struct source *s, const struct rows_plan
     SCOPED(chain_free)
     struct chain body = {0};
     uint64_t json_len;
-    code = rows_body(plan, cells, lines, rows, a->binary, &body, &json_len, f);
+    const struct rows_batch batch = {
+        .cells = cells, .lines = lines, .rows = rows, .binary = a->binary};
+    code = rows_body(plan, &batch, &body, &json_len, f);
     if (code)
         return code;
     char *flat = arena_alloc(&a->chunk, body.len);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/role.h"
+#include "cli/front_watch.h"
 #include "serve/front.h"
 
 int role_main(const char *name, int argc, char **argv)
@@ -12,7 +13,7 @@ int role_main(const char *name, int argc, char **argv)
     (void)argv;
     if (argc == 0 && role_of_name(str_of(name), &role) &&
         (role == ROLE_DATA_FRONT || role == ROLE_OPS_FRONT))
-        return front_run(role);
+        return front_run(role, &front_watch_calls);
     (void)fputs("garrison: a role is started by the keeper, not by hand\n", stderr);
     return 2;
 }

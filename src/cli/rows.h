@@ -40,13 +40,19 @@ uint32_t rows_random_columns(const struct model *m);
 str rows_random(const struct rows_plan *plan, uint32_t column, uint64_t *state,
                 struct arena *arena);
 
-/* Writes a body of `rows` rows of cells, row by row.
- * in      lines         of each row, for errors
+/* Rows for one request. */
+struct rows_batch {
+    const str *const *cells;
+    const uint64_t *lines; /* of each row, for errors */
+    uint32_t rows;
+    bool binary; /* tensors as bytes, not as JSON */
+};
+
+/* Writes the body of a request.
  * out     body          appended
  *         ret_json_len  bytes of its JSON part
  * errors  ERR_INPUT: a cell that is no value of its input; ERR_TOO_BIG: no memory */
-MUST_USE err rows_body(const struct rows_plan *plan, const str *const *cells, const uint64_t *lines,
-                       uint32_t rows, bool binary, struct chain *body, uint64_t *ret_json_len,
-                       struct fault *f);
+MUST_USE err rows_body(const struct rows_plan *plan, const struct rows_batch *batch,
+                       struct chain *body, uint64_t *ret_json_len, struct fault *f);
 
 #endif

@@ -41,35 +41,29 @@ static err refuse(const struct rows_plan *plan, uint32_t input, uint32_t column,
                 STR_ARG(str_cut(t->name, 0, 60)));
 }
 
-/* All values of input i, through json or bytes. */
-static err values_put(const struct rows_plan *plan, uint32_t i, const str *const *cells,
-                      const uint64_t *lines, uint32_t rows, struct chain *json, struct chain *bytes,
-                      struct fault *f)
+/* All values of input i, through json or, where that is NULL, bytes. */
+static err values_put(const struct rows_plan *plan, uint32_t i, const struct rows_batch *batch,
+                      struct chain *json, struct chain *bytes, struct fault *f)
 {
     const enum dtype dtype = plan->model->inputs[i].dtype;
-    for (uint32_t r = 0; r < rows; r++) {
+    for (uint32_t r = 0; r < batch->rows; r++) {
         for (uint32_t k = plan->first[i]; k < plan->first[i + 1]; k++) {
             const uint32_t column = plan->order[k];
-            const str text = cells[r][column];
+            const str text = batch->cells[r][column];
             if (json && (r || k > plan->first[i]))
                 chain_put(json, STR(","));
             if (!(json ? cell_json(dtype, text, json) : cell_binary(dtype, text, bytes)))
-                return refuse(plan, i, column, lines[r], text, f);
+                return refuse(plan, i, column, batch->lines[r], text, f);
         }
     }
     return OK;
 }
 
-static void chain_undo(struct chain *c)
+err rows_body(const struct rows_plan *plan, const struct rows_batch *batch, struct chain *body,
+              uint64_t *ret_json_len, struct fault *f)
 {
-    chain_free(c);
-}
-
-err rows_body(const struct rows_plan *plan, const str *const *cells, const uint64_t *lines,
-              uint32_t rows, bool binary, struct chain *body, uint64_t *ret_json_len,
-              struct fault *f)
-{
-    SCOPED(chain_undo)
+    const bool binary = batch->binary;
+    SCOPED(chain_free)
     struct chain bytes = {0};
     const uint64_t before = body->len;
     chain_put(body, STR("{\"inputs\":["));
@@ -80,11 +74,11 @@ err rows_body(const struct rows_plan *plan, const str *const *cells, const uint6
         chain_put(body, STR(",\"datatype\":"));
         json_put_text(body, dtype_name(t->dtype));
         chain_put(body, STR(",\"shape\":["));
-        shape_put(plan, i, rows, body);
+        shape_put(plan, i, batch->rows, body);
         const uint64_t bytes_before = bytes.len;
         if (!binary)
             chain_put(body, STR("],\"data\":["));
-        const err code = values_put(plan, i, cells, lines, rows, binary ? NULL : body, &bytes, f);
+        const err code = values_put(plan, i, batch, binary ? NULL : body, &bytes, f);
         if (code)
             return code;
         if (binary) {
@@ -100,6 +94,6 @@ err rows_body(const struct rows_plan *plan, const str *const *cells, const uint6
     for (uint32_t p = 0; p < bytes.piece_count; p++)
         chain_put(body, (str){bytes.pieces[p].iov_base, bytes.pieces[p].iov_len});
     if (body->failed || bytes.failed)
-        return fail(f, ERR_TOO_BIG, "no memory for a request of %" PRIu32 " rows", rows);
+        return fail(f, ERR_TOO_BIG, "no memory for a request of %" PRIu32 " rows", batch->rows);
     return OK;
 }

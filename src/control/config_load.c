@@ -374,7 +374,7 @@ static str dir_of(const char *name)
     return (str){name, slash ? (size_t)(slash - name) + 1 : 0};
 }
 
-static err parse(const str *bytes, const char *name, const struct config_flags *flags, bool look,
+static err parse(const str *bytes, const char *name, const struct config_flags *flags,
                  struct config **ret, struct config_report *report, struct fault *f)
 {
     struct arena scratch;
@@ -390,7 +390,7 @@ static err parse(const str *bytes, const char *name, const struct config_flags *
         .scratch = &scratch,
         .where = name ? name : "garrison",
         .of_file = {.arena = &h->arena, .dir = name ? dir_of(name) : (str){0}},
-        .look = look,
+        .look = !flags->blind,
         .has_file = bytes != NULL,
     };
     err code = making_begin(&m);
@@ -412,10 +412,10 @@ static err parse(const str *bytes, const char *name, const struct config_flags *
     return OK;
 }
 
-err config_parse(str bytes, const char *name, const struct config_flags *flags, bool look,
-                 struct config **ret, struct config_report *report, struct fault *f)
+err config_parse(str bytes, const char *name, const struct config_flags *flags, struct config **ret,
+                 struct config_report *report, struct fault *f)
 {
-    return parse(&bytes, name, flags, look, ret, report, f);
+    return parse(&bytes, name, flags, ret, report, f);
 }
 
 /* The bytes of a configuration file, at most CONFIG_FILE_BYTES_MAX. */
@@ -454,7 +454,7 @@ err config_load(const struct config_flags *flags, struct config **ret, struct co
 {
     const char *path = flags->path;
     if (!path && flag_model_count(flags))
-        return parse(NULL, NULL, flags, true, ret, report, f);
+        return parse(NULL, NULL, flags, ret, report, f);
     if (!path)
         path = CONFIG_PATH_DEFAULT;
     SCOPED(free_undo)
@@ -465,7 +465,7 @@ err config_load(const struct config_flags *flags, struct config **ret, struct co
     if (code)
         return code;
     const str whole = {bytes, len};
-    return parse(&whole, standard ? "<stdin>" : path, flags, true, ret, report, f);
+    return parse(&whole, standard ? "<stdin>" : path, flags, ret, report, f);
 }
 
 void config_free(struct config *c)

@@ -22,6 +22,7 @@ struct config_flags {
     const char *path; /* --config; NULL: CONFIG_PATH_DEFAULT, or no file where a flag has a model */
     const struct config_flag *at;
     uint32_t count;
+    bool blind; /* the files of models are not looked at */
 };
 
 /* Reads, judges and completes the settings. Files of models are looked at, nothing is changed.
@@ -36,8 +37,8 @@ MUST_USE err config_load(const struct config_flags *flags, struct config **ret,
                          struct config_report *report, struct fault *f);
 
 /* The same from bytes that stand in for the file called name (checks and fuzzing). Relative paths
- * belong to the directory of name. look false: the files of models are not looked at. */
-MUST_USE err config_parse(str bytes, const char *name, const struct config_flags *flags, bool look,
+ * belong to the directory of name. */
+MUST_USE err config_parse(str bytes, const char *name, const struct config_flags *flags,
                           struct config **ret, struct config_report *report, struct fault *f);
 
 void config_free(struct config *c); /* NULL is a no-op */

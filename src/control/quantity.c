@@ -137,6 +137,7 @@ bool quantity_less(const struct quantity *a, const struct quantity *b)
 {
     if (a->period_ns == 0)
         return a->value < b->value;
-    return (double)a->value * (double)(b->period_ns / NS_PER_US) <
-           (double)b->value * (double)(a->period_ns / NS_PER_US);
+    const uint64_t a_us = a->period_ns / NS_PER_US;
+    const uint64_t b_us = b->period_ns / NS_PER_US;
+    return (double)a->value * (double)b_us < (double)b->value * (double)a_us;
 }

@@ -227,7 +227,8 @@ static void body__has_an_input_a_named_column(void **state)
     assert_int_equal(model_read(STR(meta), *state, &m, &f), OK);
     assert_int_equal(rows_plan(&m, names, 2, *state, &plan, &f), OK);
     assert_true(plan.stacked);
-    assert_int_equal(rows_body(&plan, cells, lines, 2, false, &body, &json_len, &f), OK);
+    assert_int_equal(
+        rows_body(&plan, &(struct rows_batch){cells, lines, 2, false}, &body, &json_len, &f), OK);
     char *text = flat(&body);
     assert_string_equal(text,
                         "{\"inputs\":[{\"name\":\"age\",\"datatype\":\"INT64\",\"shape\":[2,1],"
@@ -239,7 +240,9 @@ static void body__has_an_input_a_named_column(void **state)
     const str bad[] = {STR("Bonn"), STR("old")};
     const str *const broken[] = {first, bad};
     body = (struct chain){0};
-    assert_int_equal(rows_body(&plan, broken, lines, 2, false, &body, &json_len, &f), ERR_INPUT);
+    assert_int_equal(
+        rows_body(&plan, &(struct rows_batch){broken, lines, 2, false}, &body, &json_len, &f),
+        ERR_INPUT);
     assert_string_equal(f.text, "line 3, column 2 is \"old\"; want INT64 for input \"age\"");
     chain_free(&body);
 }
@@ -257,12 +260,14 @@ static void body__solves_a_free_dimension(void **state)
     assert_int_equal(rows_plan(&m, NULL, 3, *state, &plan, &f), ERR_INPUT);
     assert_int_equal(rows_plan(&m, NULL, 4, *state, &plan, &f), OK);
     assert_false(plan.stacked);
-    assert_int_equal(rows_body(&plan, rows, lines, 1, false, &body, &json_len, &f), OK);
+    assert_int_equal(
+        rows_body(&plan, &(struct rows_batch){rows, lines, 1, false}, &body, &json_len, &f), OK);
     char *text = flat(&body);
     assert_string_equal(text, "{\"inputs\":[{\"name\":\"x\",\"datatype\":\"FP32\",\"shape\":[2,2],"
                               "\"data\":[1,NaN,-Infinity,4.5]}]}");
     free(text);
-    assert_int_equal(rows_body(&plan, rows, lines, 1, true, &body, &json_len, &f), OK);
+    assert_int_equal(
+        rows_body(&plan, &(struct rows_batch){rows, lines, 1, true}, &body, &json_len, &f), OK);
     assert_int_equal(body.len, json_len + 16);
     text = flat(&body);
     assert_non_null(strstr(text, "\"parameters\":{\"binary_data_size\":16}"));

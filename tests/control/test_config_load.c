@@ -12,10 +12,10 @@
 /* Parses text as file "g.yaml" without looking at models; joins the findings by line ends. */
 static err parse(const char *text, struct config **ret, char *notes, size_t cap)
 {
-    const struct config_flags flags = {0};
+    const struct config_flags flags = {.blind = true};
     struct config_report report = {0};
     struct fault f = {0};
-    const err code = config_parse(str_of(text), "g.yaml", &flags, false, ret, &report, &f);
+    const err code = config_parse(str_of(text), "g.yaml", &flags, ret, &report, &f);
     notes[0] = '\0';
     for (uint32_t i = 0; i < report.count; i++) {
         const size_t used = strlen(notes);
@@ -301,11 +301,11 @@ static void config__takes_the_newcomers_file(void **state)
                                "defaults: {queue: 9, instances: 2}\n"
                                "drain:\n"
                                "  delay: 0s                # no load balancer in front\n";
-    const struct config_flags flags = {0};
+    const struct config_flags flags = {.blind = true};
     struct config_report report = {0};
     struct fault f = {0};
     struct config *c = NULL;
-    assert_int_equal(config_parse(STR(text), "/etc/g/g.yaml", &flags, false, &c, &report, &f), OK);
+    assert_int_equal(config_parse(STR(text), "/etc/g/g.yaml", &flags, &c, &report, &f), OK);
     assert_int_equal(c->model_count, 2);
     assert_string_equal(c->models[0].name.at, "fraud");
     assert_string_equal(c->models[0].path.at, "/etc/g/fraud.onnx");
@@ -329,12 +329,12 @@ static void config__lets_flags_replace_and_add(void **state)
         {"--listen", "127.0.0.1:0"}, {"--listen", "[::1]:9000"}, {"--log-level", "debug"},
         {"--data-dir", "d"},         {"--model", "b=../b.onnx"}, {"FILE", "./x/c.onnx"},
     };
-    const struct config_flags flags = {.at = at, .count = 6};
+    const struct config_flags flags = {.at = at, .count = 6, .blind = true};
     struct config_report report = {0};
     struct fault f = {0};
     struct config *c = NULL;
     static const char text[] = "models: {a: {path: a.onnx}}\nlogs: {level: error}\n";
-    assert_int_equal(config_parse(STR(text), "g.yaml", &flags, false, &c, &report, &f), OK);
+    assert_int_equal(config_parse(STR(text), "g.yaml", &flags, &c, &report, &f), OK);
     assert_int_equal(c->listeners.data.addresses.count, 2);
     assert_string_equal(c->listeners.data.addresses.at[1].text, "[::1]:9000");
     assert_int_equal(c->logs.level, CONFIG_LOG_DEBUG);
@@ -372,13 +372,12 @@ static void flags__refuse_by_their_own_name(void **state)
          "not . or - first, such as --model fraud=PATH"},
     };
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-        const struct config_flags flags = {.at = &all[i].flag, .count = 1};
+        const struct config_flags flags = {.at = &all[i].flag, .count = 1, .blind = true};
         struct config_report report = {0};
         struct fault f = {0};
         struct config *c = NULL;
         static const char text[] = "models: {a: {path: a.onnx}}\n";
-        assert_int_equal(config_parse(STR(text), "g.yaml", &flags, false, &c, &report, &f),
-                         ERR_INPUT);
+        assert_int_equal(config_parse(STR(text), "g.yaml", &flags, &c, &report, &f), ERR_INPUT);
         assert_int_equal(report.count, 1);
         assert_string_equal(report.notes[0].text, all[i].note);
         config_report_free(&report);
