@@ -205,6 +205,30 @@ static void oip_index__refuses_beyond_its_limits(void **state)
     arena_free(&small);
 }
 
+static void oip_index__says_so_wherever_the_arena_ends(void **state)
+{
+    struct bench *b = *state;
+    const struct oip_body bytes = {
+        .bytes = STR(STAND ",\"id\":\"\\u0041\",\"parameters\":{\"\\u0041\":1},\"outputs\":["
+                           "{\"n\\u0061me\":\"\\u0070\"}]}")};
+    const struct infer_limits limits = INFER_LIMITS_DEFAULT;
+    uint64_t cap = 0;
+    for (;; cap += 16) {
+        struct arena small;
+        memset(&b->f, 0, sizeof(b->f));
+        memset(&b->r, 0, sizeof(b->r));
+        arena_init(&small, cap);
+        const err e = oip_index(&bytes, &SIG, &limits, &small, &b->r, &b->f);
+        arena_free(&small);
+        if (e == OK)
+            break;
+        assert_int_equal(e, ERR_TOO_BIG);
+        assert_null(b->r.inputs);
+        assert_true(cap < 4096);
+    }
+    assert_true(cap > 64);
+}
+
 static void oip_index__refuses_sizes_that_do_not_add_up(void **state)
 {
     struct bench *b = *state;
@@ -373,6 +397,7 @@ int main(void)
         cmocka_unit_test(oip_index__refuses_wrong_requests),
         cmocka_unit_test(oip_index__refuses_wrong_parameters),
         cmocka_unit_test(oip_index__refuses_beyond_its_limits),
+        cmocka_unit_test(oip_index__says_so_wherever_the_arena_ends),
         cmocka_unit_test(oip_index__refuses_sizes_that_do_not_add_up),
         cmocka_unit_test(oip_index__takes_members_in_any_order),
         cmocka_unit_test(oip_index__gives_all_outputs_where_none_is_named),
