@@ -34,12 +34,14 @@ struct log {
     enum log_level level;
     bool off;         /* logs.stdout without app */
     int fd;           /* where lines go */
-    uint64_t written; /* lines, by the caller's account */
+    uint64_t written; /* lines */
+    uint64_t dropped; /* lines that fd would not take */
     struct {
         const char *message;
         uint64_t second; /* of the monotonic clock */
-        uint32_t count;  /* in that second, or since the last line of a flood */
+        uint32_t count;  /* in that second */
         uint32_t suppressed;
+        bool flood; /* one a minute now */
     } rates[LOG_TEMPLATES];
 };
 
@@ -60,9 +62,17 @@ struct log_entry {
     uint32_t arg_count;
 };
 
-/* Writes one line, unless its level is off or its template has had 10 lines this second (then one a
- * minute, with garrison.suppressed). Blocks only where fd does. returns true when a line was made
- */
+/* Writes one line, unless its level is off, log_rate holds it back, or fd takes nothing now: such a
+ * line is dropped and counted, since a loop never waits for the reader of a pipe. Values are cut to
+ * make a line fit, then it says garrison.truncated. returns true when a line went out */
 bool log_app(struct log *l, const struct log_entry *entry);
+
+/* Whether a line of this template may go out in this second of the monotonic clock: 10 a second,
+ * then one a minute for as long as the flood lasts. *ret_suppressed: lines held back before it */
+bool log_rate(struct log *l, const char *message, uint64_t second, uint32_t *ret_suppressed);
+
+/* Waits at most wait_ms until fd takes a line of LOG_LINE_MAX bytes without blocking. The mode of
+ * fd is not touched: stdout is shared with other processes. */
+bool log_takes(int fd, int wait_ms);
 
 #endif

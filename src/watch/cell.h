@@ -82,10 +82,14 @@ enum {
     FIXED_CONNECTIONS,
     FIXED_REJECTED,                                 /* [cell_rejected] */
     FIXED_AUTH = FIXED_REJECTED + CELL_REJECTED,    /* [cell_auth], method none */
-    FIXED_EVENTS_WAITING = FIXED_AUTH + CELL_AUTHS, /* watch threads */
+    FIXED_EVENTS_WAITING = FIXED_AUTH + CELL_AUTHS, /* watch threads; sinks: events, then stdout */
+    FIXED_LINES_WAITING,
     FIXED_EVENTS_CAPACITY,
+    FIXED_LINES_CAPACITY,
     FIXED_EVENTS_DROPPED,
-    FIXED_LINES_WRITTEN,
+    FIXED_LINES_DROPPED,
+    FIXED_LINES_WRITTEN, /* ok, then failed */
+    FIXED_LINES_FAILED,
     FIXED_LOG_RECORDS,                                           /* [cell_log][level] */
     FIXED_ROLE_UP = FIXED_LOG_RECORDS + CELL_LOGS * CELL_LEVELS, /* keeper: [role] */
     FIXED_ROLE_RESTARTS = FIXED_ROLE_UP + CELL_ROLES,

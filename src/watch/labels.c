@@ -37,9 +37,9 @@ static const uint32_t counts[LABELS_COUNT] = {
     [LABELS_RESULT] = 2,
     [LABELS_MODEL_MEMORY] = CELL_MODEL_MEMORY,
     [LABELS_EXIT] = CELL_EXITS,
-    [LABELS_SINK] = 1,
-    [LABELS_EXPORTED] = 1,
-    [LABELS_DROPPED] = 1,
+    [LABELS_SINK] = 2,
+    [LABELS_EXPORTED] = 2,
+    [LABELS_DROPPED] = 2,
     [LABELS_LOG] = CELL_LOGS * CELL_LEVELS,
     [LABELS_LIMITED] = 1,
 };
@@ -162,7 +162,7 @@ void labels_put(enum labels set, uint32_t i, struct text *t)
         return;
     case LABELS_EXPORTED:
         one(t, "sink", sinks[1]);
-        one(t, "result", results[0]);
+        one(t, "result", results[i]);
         return;
     case LABELS_DROPPED:
         one(t, "sink", sinks[i]);

@@ -13,8 +13,9 @@
 #include "base/must.h"
 #include "watch/access.h"
 #include "watch/cell.h"
+#include "watch/lines.h"
 
-#define TURN_NS     (20 * NS_PER_MS)
+#define TURN_MS     20
 #define QUIET_TURNS 25u
 #define JOBS_MAX    2u
 #define RECORD      256u
@@ -27,9 +28,7 @@ struct watcher {
     int wake;
     atomic_bool stopping;
     pthread_t drain_thread, job_thread;
-    char batch[ACCESS_LINE_MAX];
-    uint32_t batch_len;
-    uint32_t batch_lines;
+    struct lines *lines;
 
     pthread_mutex_t lock;
     pthread_cond_t posted;
@@ -43,21 +42,14 @@ struct watcher {
 /* Lines ------------------------------------------------------------------------------------------
  */
 
-static void flush(struct watcher *w)
+static void write_lines(struct watcher *w, int wait_ms)
 {
-    uint32_t at = 0;
-    while (at < w->batch_len) {
-        const ssize_t n = write(w->o.fd, w->batch + at, w->batch_len - at);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            break; /* nobody reads any more: the lines are lost, requests go on */
-        at += (uint32_t)n;
-    }
-    if (at == w->batch_len)
-        cell_add(w->shard, FIXED_LINES_WRITTEN, w->batch_lines);
-    w->batch_len = 0;
-    w->batch_lines = 0;
+    const struct lines_result r = lines_write(w->lines, wait_ms);
+    if (r.written > 0)
+        cell_add(w->shard, FIXED_LINES_WRITTEN, r.written);
+    if (r.failed > 0)
+        cell_add(w->shard, FIXED_LINES_FAILED, r.failed);
+    cell_set(w->shard, FIXED_LINES_WAITING, (lines_waiting_bytes(w->lines) + RECORD - 1) / RECORD);
 }
 
 static void put_line(struct watcher *w, const struct event *e, uint32_t len)
@@ -67,11 +59,8 @@ static void put_line(struct watcher *w, const struct event *e, uint32_t len)
     const enum log_level level = e->status >= 500   ? LOG_ERROR
                                  : e->status >= 400 ? LOG_WARN
                                                     : LOG_INFO;
-    if (w->batch_len + n > sizeof(w->batch))
-        flush(w);
-    memcpy(w->batch + w->batch_len, line, n);
-    w->batch_len += n;
-    w->batch_lines++;
+    if (n == 0 || !lines_put(w->lines, (str){line, n}))
+        cell_add(w->shard, FIXED_LINES_DROPPED, 1);
     cell_add(w->shard, FIXED_LOG_RECORDS + CELL_LOG_ACCESS * CELL_LEVELS + (uint32_t)level, 1);
 }
 
@@ -100,7 +89,7 @@ static uint64_t drain(struct watcher *w)
         note_ring(w, i);
     }
     cell_set(w->shard, FIXED_EVENTS_WAITING, waiting / RECORD);
-    flush(w);
+    write_lines(w, 0);
     return seen;
 }
 
@@ -112,18 +101,30 @@ static bool sleep_rings(struct watcher *w)
     return found;
 }
 
+/* At the end of a process: what the reader takes within a second still goes out. */
+static void last_lines(struct watcher *w)
+{
+    const uint64_t end = clock_ns() + NS_PER_S;
+    while (lines_waiting_bytes(w->lines) > 0 && clock_ns() < end)
+        write_lines(w, TURN_MS);
+}
+
 static void *drain_loop(void *arg)
 {
+    const struct timespec turn = {.tv_nsec = TURN_MS * (long)NS_PER_MS};
     struct watcher *w = arg;
     uint32_t quiet = 0;
     for (;;) {
         const bool last = atomic_load(&w->stopping);
         quiet = drain(w) > 0 ? 0 : quiet + 1;
-        if (last)
+        if (last) {
+            last_lines(w);
             return NULL;
+        }
         uint64_t count;
-        const struct timespec turn = {.tv_nsec = TURN_NS};
-        if (quiet < QUIET_TURNS)
+        if (lines_waiting_bytes(w->lines) > 0)
+            write_lines(w, TURN_MS);
+        else if (quiet < QUIET_TURNS)
             (void)nanosleep(&turn, NULL);
         else if (!sleep_rings(w) && read(w->wake, &count, sizeof(count)) < 0)
             (void)nanosleep(&turn, NULL);
@@ -182,9 +183,31 @@ static void watcher_free(struct watcher *w)
 {
     for (uint32_t i = 0; i < w->o.rings; i++)
         ring_free(w->rings[i]);
+    lines_free(w->lines);
     if (w->wake >= 0)
         (void)close(w->wake);
     free(w);
+}
+
+static void stop_drain(struct watcher *w)
+{
+    const uint64_t one = 1;
+    atomic_store(&w->stopping, true);
+    const ssize_t ignored = write(w->wake, &one, sizeof(one));
+    (void)ignored;
+    (void)pthread_join(w->drain_thread, NULL);
+}
+
+static err start_threads(struct watcher *w, struct fault *f)
+{
+    must(pthread_mutex_init(&w->lock, NULL) == 0);
+    must(pthread_cond_init(&w->posted, NULL) == 0);
+    if (pthread_create(&w->drain_thread, NULL, drain_loop, w) != 0)
+        return fail(f, ERR_UNAVAILABLE, "no thread for log lines");
+    if (pthread_create(&w->job_thread, NULL, job_loop, w) == 0)
+        return OK;
+    stop_drain(w);
+    return fail(f, ERR_UNAVAILABLE, "no thread for jobs");
 }
 
 err watcher_start(const struct watcher_opts *opts, struct watcher **ret_w, struct fault *f)
@@ -199,13 +222,13 @@ err watcher_start(const struct watcher_opts *opts, struct watcher **ret_w, struc
     err e = w->wake >= 0 ? OK : fail(f, ERR_UNAVAILABLE, "no descriptor for the watch thread");
     for (uint32_t i = 0; e == OK && i < opts->rings; i++)
         e = ring_new((uint64_t)opts->event_ring * RECORD, w->wake, &w->rings[i], f);
+    const uint64_t buffer = opts->buffer > 0 ? opts->buffer : WATCHER_BUFFER;
+    if (e == OK)
+        e = lines_new(opts->fd, buffer, &w->lines, f);
     if (e == OK) {
         cell_set(w->shard, FIXED_EVENTS_CAPACITY, (uint64_t)opts->event_ring * opts->rings);
-        must(pthread_mutex_init(&w->lock, NULL) == 0);
-        must(pthread_cond_init(&w->posted, NULL) == 0);
-        if (pthread_create(&w->drain_thread, NULL, drain_loop, w) != 0 ||
-            pthread_create(&w->job_thread, NULL, job_loop, w) != 0)
-            e = fail(f, ERR_UNAVAILABLE, "no thread for the watch side");
+        cell_set(w->shard, FIXED_LINES_CAPACITY, buffer / RECORD);
+        e = start_threads(w, f);
     }
     if (e != OK) {
         watcher_free(w);
@@ -217,14 +240,11 @@ err watcher_start(const struct watcher_opts *opts, struct watcher **ret_w, struc
 
 void watcher_stop(struct watcher *w)
 {
-    const uint64_t one = 1;
-    atomic_store(&w->stopping, true);
-    const ssize_t ignored = write(w->wake, &one, sizeof(one));
-    (void)ignored;
     (void)pthread_mutex_lock(&w->lock);
+    atomic_store(&w->stopping, true);
     (void)pthread_cond_broadcast(&w->posted);
     (void)pthread_mutex_unlock(&w->lock);
-    (void)pthread_join(w->drain_thread, NULL);
     (void)pthread_join(w->job_thread, NULL);
+    stop_drain(w);
     watcher_free(w);
 }
