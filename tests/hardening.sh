@@ -34,6 +34,7 @@ for elf in "$@"; do
     case $(uname -m) in
     x86_64)
         grep -q endbr64 <<<"$entry" || want "main takes indirect jumps without endbr64"
+        # shellcheck disable=SC2016 # a dollar of the assembler
         steps=$(sed -nE 's/.*sub +\$(0x[0-9a-f]{4,7}),%rsp$/\1/p' <<<"$code" | grep -vx 0x1000 || true)
         [ -z "$steps" ] ||
             want "a frame of more than a page is taken in one step"
