@@ -13,17 +13,13 @@
 #include "serve/front_loop.h"
 #include "serve/http.h"
 #include "watch/cell.h"
+#include "base/log.h"
 #include "watch/event.h"
-#include "watch/expose.h"
-#include "watch/series.h"
-#include "watch/watcher.h"
 
 #define ID_BYTES_MAX 128u
 
 struct account_front {
     struct segment segment;
-    const struct series_directory *directory;
-    struct watcher *watcher;
     struct log_site site;
 };
 
@@ -46,22 +42,15 @@ err account_front_open(struct front *front, int cells_fd, int series_fd, struct 
                                 .environment = str_of(s->environment),
                                 .node = str_of(s->node_name)};
     err e = segment_map(cells_fd, &a->segment, f);
-    if (e == OK)
-        e = series_map(series_fd, &a->directory, f);
     if (e == OK && (a->segment.shards < CELL_SHARDS(s->loops) || a->segment.cells < cell_count(0)))
         e = fail(f, ERR_INPUT, "the metrics segment is too small");
-    const bool data = front->side == ROUTE_ON_DATA;
-    const struct watcher_opts opts = {
-        .site = &a->site,
-        .segment = a->segment,
-        .shard = data ? CELL_SHARD_WATCH_DATA(s->loops) : CELL_SHARD_WATCH_OPS(s->loops),
-        .rings = front->loop_count,
-        .event_ring = s->event_ring,
-        .access = s->log_access,
-        .fd = STDOUT_FILENO,
-    };
+    const struct watch_side_opts opts = {.settings = s,
+                                         .ops = front->side == ROUTE_ON_OPS,
+                                         .loops = front->loop_count,
+                                         .cells = cells_fd,
+                                         .series = series_fd};
     if (e == OK)
-        e = watcher_start(&opts, &a->watcher, f);
+        e = front->watch_calls->open(&opts, &front->watch, f);
     if (e != OK) {
         free(a);
         return e;
@@ -79,7 +68,7 @@ err account_loop_open(struct front_loop *l, struct fault *f)
     const uint32_t shard =
         front->side == ROUTE_ON_DATA ? l->index : CELL_SHARD_OPS(front->settings->loops);
     a->shard = segment_shard(&front->account->segment, shard);
-    a->events = watcher_ring(front->account->watcher, l->index);
+    a->events = front->watch_calls->ring(front->watch, l->index);
     a->log = (struct log){.site = &front->account->site,
                           .role = role_name(front->role),
                           .level = (enum log_level)front->settings->log_level,
@@ -92,7 +81,7 @@ err account_loop_open(struct front_loop *l, struct fault *f)
 void account_front_close(struct front *front)
 {
     if (front->account)
-        watcher_stop(front->account->watcher);
+        front->watch_calls->stop(front->watch);
 }
 
 /* Begin ------------------------------------------------------------------------------------------
@@ -434,73 +423,4 @@ bool account_stats(const struct front *front, const struct snapshot_version *v,
     ret->batches = batches;
     ret->batch_count = batches_of(s, base, batches);
     return true;
-}
-
-/* The page ---------------------------------------------------------------------------------------
- */
-
-struct scrape {
-    struct call *call;
-    struct front_loop *loop;
-    enum expose_format format;
-    struct chain page;
-};
-
-static err take_piece(void *arg, str piece)
-{
-    struct scrape *s = arg;
-    chain_put(&s->page, piece);
-    return s->page.failed ? ERR_UNAVAILABLE : OK;
-}
-
-/* On the loop again. */
-static void page_ready(void *arg)
-{
-    struct scrape *s = arg;
-    struct call *c = s->call;
-    if (http_back(c->http)) {
-        c->state = CALL_BODY;
-        c->body_chain = s->page;
-        s->page = (struct chain){0};
-        c->reply.type = expose_type(s->format).at;
-        call_answer(c);
-    }
-    chain_free(&s->page);
-    free(s);
-}
-
-/* On the job thread. */
-static void render(void *arg)
-{
-    struct scrape *s = arg;
-    const struct account_front *a = s->loop->front->account;
-    const struct expose_opts opts = {.segment = &a->segment,
-                                     .directory = a->directory,
-                                     .format = s->format,
-                                     .version = STR(GARRISON_VERSION),
-                                     .build = STR(BUILD_ID_HEX),
-                                     .arg = s,
-                                     .put = take_piece};
-    if (expose(&opts) != OK)
-        s->page.failed = true;
-    if (loop_post(s->loop->loop, page_ready, s, NULL) != OK)
-        abort(); /* without memory for a job nobody could be answered */
-}
-
-void account_metrics(struct call *c)
-{
-    str accept = {NULL, 0};
-    struct scrape *s = calloc(1, sizeof(*s));
-    if (!s) {
-        call_fail_pair(c, PAIR_REJECTED_NOT_READY, "out of memory");
-        return;
-    }
-    (void)request_field(c->head, STR("accept"), &accept);
-    *s = (struct scrape){.call = c, .loop = c->owner, .format = expose_format_of(accept)};
-    c->state = CALL_AWAY;
-    if (watcher_post(c->owner->front->account->watcher, render, s, &c->fault) != OK) {
-        free(s);
-        c->state = CALL_BODY;
-        call_fail(c);
-    }
 }

@@ -11,12 +11,12 @@
 
 struct front;
 struct front_loop;
-struct account_front; /* metrics segment, watch thread, log of one front */
+struct account_front; /* metrics segment and texts of one front */
 struct account;       /* cells and event ring of one loop */
 
 enum account_rejected { ACCOUNT_LIMIT, ACCOUNT_SLOW, ACCOUNT_PROTOCOL };
 
-/* Maps the metrics segment and starts the watch thread; then, for each loop, its part. */
+/* Maps the metrics segment and opens the watch side; then, for each loop, its part. */
 MUST_USE err account_front_open(struct front *front, int cells_fd, int series_fd, struct fault *f);
 MUST_USE err account_loop_open(struct front_loop *l, struct fault *f);
 void account_front_close(struct front *front); /* the last lines go out */
@@ -40,8 +40,5 @@ void account_run_failed(struct call *c, const char *text);              /* a mod
  * to. false: nothing is counted for it yet. */
 bool account_stats(const struct front *front, const struct snapshot_version *v,
                    struct model_stats *ret, struct batch_stats *batches);
-
-/* Renders /metrics on the watch thread and answers the call with it. */
-void account_metrics(struct call *c);
 
 #endif

@@ -14,6 +14,7 @@
 #include "proto/oip.h"
 #include "serve/backend.h"
 #include "serve/front_loop.h"
+#include "serve/watch_side.h"
 
 #define FRONT_LOOPS_MAX 64u
 
@@ -23,7 +24,9 @@ struct front {
     const struct front_settings *settings;
     struct infer_limits limits;
     struct h1_limits h1_limits;
-    struct account_front *account; /* metrics segment, watch thread, log */
+    struct account_front *account;
+    const struct watch_calls *watch_calls;
+    struct watch_side *watch;
     uint32_t loop_count;
     struct front_loop loops[FRONT_LOOPS_MAX];
     pthread_t threads[FRONT_LOOPS_MAX];
@@ -46,7 +49,7 @@ struct front {
 
 /* Runs a front until the keeper ends it; the process's exit status. Descriptor 3 is the control
  * socket (base/message). */
-int front_run(enum role role);
+int front_run(enum role role, const struct watch_calls *watch);
 
 /* The counters that all loops of the front share for a version. */
 MUST_USE err front_share(struct front *front, const struct snapshot_model *model,

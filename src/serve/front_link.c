@@ -365,13 +365,14 @@ static err say_hello(struct front *front, struct fault *f)
     return OK;
 }
 
-int front_run(enum role role)
+int front_run(enum role role, const struct watch_calls *watch)
 {
     struct front *front = calloc(1, sizeof(*front));
     struct fault f = {0};
     if (!front)
         return err_exit(ERR_UNAVAILABLE);
     front->role = role;
+    front->watch_calls = watch;
     front->side = role == ROLE_OPS_FRONT ? ROUTE_ON_OPS : ROUTE_ON_DATA;
     front->status_fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
     front->fds_fd = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

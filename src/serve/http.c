@@ -202,32 +202,40 @@ static void on_refused(struct http *h, const struct h1_out *out)
 {
     struct call *c = &h->call;
     h->last = true;
+    if (!c->head && out->head) {
+        c->head = out->head; /* for the log, and for a HEAD that wants no body */
+        account_begin(c);
+    }
     if (c->fault.code == OK)
         (void)fail(&c->fault, out->code, "%s", out->text);
     call_fail(c);
 }
 
-static void step(struct http *h, str *input)
+/* One event of the parser; false when it wants more bytes or is through. */
+static bool step(struct http *h, str *input)
 {
-    struct h1_out out;
-    if (h->call.state == CALL_IDLE)
-        call_begin(&h->call, clock_ns());
-    switch (h1_next(&h->parser, input, &out)) {
+    struct h1_out out = {0};
+    const uint64_t now = h->call.state == CALL_IDLE ? clock_ns() : 0;
+    const enum h1_event event = h1_next(&h->parser, input, &out);
+    if (h->call.state == CALL_IDLE && !h1_idle(&h->parser))
+        call_begin(&h->call, now); /* a lone line end between requests begins none */
+    switch (event) {
     case H1_MORE:
-        return;
+        return false;
     case H1_HEAD:
         on_head(h, out.head);
-        return;
+        return true;
     case H1_BODY:
         on_piece(h, out.piece);
-        return;
+        return true;
     case H1_END:
         on_end(h);
-        return;
+        return true;
     case H1_REFUSED:
         on_refused(h, &out);
-        return;
+        return false;
     }
+    return false;
 }
 
 /* Keeps bytes that come while a request is under way. */
@@ -252,8 +260,10 @@ static void keep_ahead(struct http *h, str bytes)
 static void run_input(struct http *h, str *input)
 {
     h->in_pump = true;
-    while (!h->gone && !busy(h) && input->len > 0)
-        step(h, input);
+    while (!h->gone && !busy(h) && (input->len > 0 || !h1_idle(&h->parser))) {
+        if (!step(h, input))
+            break;
+    }
     h->in_pump = false;
 }
 

@@ -1,15 +1,8 @@
-/* The handlers of the ops front that ask somebody else: the watch thread, the keeper, the file that
+/* The handlers of the ops front that tell of the server: the keeper's status, the document that
  * was built in. */
-#include "serve/account.h"
 #include "serve/front.h"
 #include "serve/handler.h"
 #include "serve/openapi.h"
-
-void serve_metrics(struct call *c, const struct permit *permit)
-{
-    (void)permit;
-    account_metrics(c);
-}
 
 void serve_openapi(struct call *c, const struct permit *permit)
 {
