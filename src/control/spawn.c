@@ -13,6 +13,9 @@
 
 #include "base/scope.h"
 
+#ifndef CLOSE_RANGE_CLOEXEC
+#define CLOSE_RANGE_CLOEXEC (1u << 2)
+#endif
 #define EXIT_NO_EXEC 127
 
 /* execveat takes what it never changes as char *const *. */
@@ -52,6 +55,8 @@ static void place_fds(const struct spawn_opts *o, int null)
             _exit(EXIT_NO_EXEC);
     if (exe < 0)
         _exit(EXIT_NO_EXEC);
+    /* What the keeper itself was started with goes no further (before Linux 5.11 it does). */
+    (void)syscall(SYS_close_range, above, ~0u, CLOSE_RANGE_CLOEXEC);
     (void)syscall(SYS_execveat, exe, "", unconst(o->argv), unconst(o->envp), AT_EMPTY_PATH);
     _exit(EXIT_NO_EXEC);
 }

@@ -39,8 +39,9 @@ static void on_message(void *arg, const struct link_message *m)
     struct stat st;
     r->messages++;
     r->frame = m->frame;
-    memcpy(r->payload, m->payload.at,
-           m->payload.len < sizeof r->payload ? m->payload.len : sizeof r->payload);
+    if (m->payload.len > 0)
+        memcpy(r->payload, m->payload.at,
+               m->payload.len < sizeof r->payload ? m->payload.len : sizeof r->payload);
     for (unsigned i = 0; i < m->frame.fds; i++) {
         assert_int_equal(fstat(m->fds[i], &st), 0);
         assert_true(fcntl(m->fds[i], F_GETFD) & FD_CLOEXEC);
