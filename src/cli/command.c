@@ -126,7 +126,7 @@ static err flag_take(struct cli *c, int argc, char **argv, int *at, struct fault
     if (!flag->value[0] && value)
         return fail(f, ERR_INPUT, "%s has a value; want the flag alone", flag->name);
     if (flag->value[0] && !value) {
-        if (*at + 1 >= argc)
+        if (*at + 1 >= argc || strncmp(argv[*at + 1], "--", 2) == 0)
             return fail(f, ERR_INPUT, "%s has no value; want %s %s", flag->name, flag->name,
                         flag->value);
         value = argv[++*at];

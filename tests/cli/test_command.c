@@ -44,6 +44,7 @@ static void parse__refuses_by_what_it_saw_and_wants(void **state)
         {"serve", {"--lis=x"}, "unknown flag \"--lis\"; want one of `garrison help serve`"},
         {"serve", {"-v"}, "unknown flag \"-v\"; want one of `garrison help serve`"},
         {"serve", {"--config"}, "--config has no value; want --config FILE"},
+        {"serve", {"--config", "--quiet"}, "--config has no value; want --config FILE"},
         {"serve", {"--config", "a", "--config=b"}, "--config stands twice; want it once"},
         {"serve",
          {"--log-level", "loud"},
