@@ -372,13 +372,13 @@ static err check_free(const char *io, const struct spec *s, struct fault *f)
 
 err model_batch(struct model *m, uint32_t rows_max, struct fault *f)
 {
-    must(rows_max >= 1);
-    for (uint32_t i = 0; i < m->sig.input_count; i++) {
+    m->sig.max_batch_size = 0;
+    for (uint32_t i = 0; i < m->sig.input_count && rows_max > 0; i++) {
         const err e = m->inputs[i].optional ? OK : check_free("input", &m->inputs[i], f);
         if (e != OK)
             return e;
     }
-    for (uint32_t i = 0; i < m->sig.output_count; i++) {
+    for (uint32_t i = 0; i < m->sig.output_count && rows_max > 0; i++) {
         const err e = check_free("output", &m->outputs[i], f);
         if (e != OK)
             return e;

@@ -39,7 +39,7 @@ void model_free(struct model *m); /* NULL is a no-op; after the last run */
 /* As long as the model. Inputs that the model has a default for come last, as optional. */
 const struct signature *model_signature(const struct model *m);
 
-/* States that rows may be stacked, up to rows_max (>= 1), before the first run.
+/* States that rows may be stacked, up to rows_max (0: not at all), before it serves.
  * errors  ERR_INPUT: an input's or output's dim 0 is not free */
 MUST_USE err model_batch(struct model *m, uint32_t rows_max, struct fault *f);
 
