@@ -73,6 +73,14 @@ err segment_map(int fd, struct segment *ret, struct fault *f)
     return OK;
 }
 
+void segment_unmap(struct segment *s)
+{
+    const struct segment_header h = {SEGMENT_MAGIC, s->shards, s->cells};
+    if (s->at)
+        memfd_unmap((char *)(uintptr_t)s->at - HEADER_BYTES, bytes_of(&h));
+    s->at = NULL;
+}
+
 struct shard segment_shard(const struct segment *s, uint32_t index)
 {
     return (struct shard){s->at + index * s->stride};

@@ -32,9 +32,10 @@ struct shard {
  * errors  ERR_INPUT: more than the maxima; ERR_UNAVAILABLE */
 MUST_USE err segment_new(uint32_t shards, uint32_t cells, int *ret_fd, struct fault *f);
 
-/* Maps one that segment_new made, shape and all. It stays mapped. errors: ERR_INPUT,
- * ERR_UNAVAILABLE */
+/* Maps one that segment_new made, shape and all; segment_unmap ends that (nothing mapped: a no-op).
+ * errors  ERR_INPUT, ERR_UNAVAILABLE */
 MUST_USE err segment_map(int fd, struct segment *ret, struct fault *f);
+void segment_unmap(struct segment *s);
 
 struct shard segment_shard(const struct segment *s, uint32_t index);
 

@@ -15,6 +15,10 @@
 #define MFD_NOEXEC_SEAL 0x0008U
 #endif
 
+#ifndef F_SEAL_FUTURE_WRITE
+#define F_SEAL_FUTURE_WRITE 0x0010
+#endif
+
 #define SEALS_SIZE (F_SEAL_SHRINK | F_SEAL_GROW)
 
 err memfd_new(const char *name, uint64_t bytes, int *ret_fd, struct fault *f)
@@ -64,6 +68,14 @@ err memfd_seal(int fd, struct fault *f)
 err memfd_seal_size(int fd, struct fault *f)
 {
     return add_seals(fd, SEALS_SIZE | F_SEAL_SEAL, f);
+}
+
+err memfd_seal_future(int fd, struct fault *f)
+{
+    const int seals = SEALS_SIZE | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL;
+    if (fcntl(fd, F_ADD_SEALS, seals) == 0)
+        return OK;
+    return memfd_seal_size(fd, f);
 }
 
 err memfd_check(int fd, uint64_t bytes, bool sealed_content, struct fault *f)

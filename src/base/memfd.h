@@ -21,6 +21,10 @@ MUST_USE err memfd_seal(int fd, struct fault *f);
 /* Seals the size alone (SHRINK GROW SEAL): shared and writable, but no SIGBUS by truncation. */
 MUST_USE err memfd_seal_size(int fd, struct fault *f);
 
+/* Seals the size, and where the kernel can (5.1) writing but by mappings that exist already (SHRINK
+ * GROW FUTURE_WRITE SEAL): one writer, and readers who can only map it read-only. */
+MUST_USE err memfd_seal_future(int fd, struct fault *f);
+
 /* Checks that fd is a memfd of exactly bytes bytes with at least these seals.
  * errors  ERR_INPUT: another kind, size or seal */
 MUST_USE err memfd_check(int fd, uint64_t bytes, bool sealed_content, struct fault *f);

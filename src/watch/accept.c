@@ -1,36 +1,45 @@
 /* Accept of a scrape: which of the two formats (RFC 9110 section 12.5.1). */
 #include "watch/expose.h"
 
-/* A q value in thousandths; 1000 where there is none or it cannot be read. */
-static uint32_t quality(str params)
+/* The value of a parameter, without quotes; false: it has none of this name. */
+static bool param(str params, str name, str *ret_value)
 {
     while (params.len > 0) {
         const size_t end = str_find(params, ';');
         const str one = str_trim(str_cut(params, 0, end));
         params = str_cut(params, end + 1, params.len);
-        if (!str_starts(one, STR("q=")) || one.len < 3)
+        const size_t equals = str_find(one, '=');
+        if (equals == one.len || !str_eq_nocase(str_cut(one, 0, equals), name))
             continue;
-        uint32_t q = one.at[2] == '1' ? 1000 : 0;
-        uint32_t scale = 100;
-        for (size_t i = 4; i < one.len && i < 7 && q < 1000; i++, scale /= 10) {
-            if (one.at[i] >= '0' && one.at[i] <= '9')
-                q += (uint32_t)(one.at[i] - '0') * scale;
-        }
-        return q;
+        *ret_value = str_cut(one, equals + 1, one.len);
+        if (ret_value->len >= 2 && ret_value->at[0] == '"')
+            *ret_value = str_cut(*ret_value, 1, ret_value->len - 1);
+        return true;
     }
-    return 1000;
+    return false;
+}
+
+/* The q value in thousandths; 1000 where there is none. */
+static uint32_t quality(str params)
+{
+    str value;
+    if (!param(params, STR("q"), &value) || value.len == 0)
+        return 1000;
+    if (value.at[0] == '1')
+        return 1000;
+    uint32_t q = 0, scale = 100;
+    for (size_t i = 2; i < value.len && i < 5; i++, scale /= 10) {
+        if (value.at[i] >= '0' && value.at[i] <= '9')
+            q += (uint32_t)(value.at[i] - '0') * scale;
+    }
+    return q;
 }
 
 static bool open_version(str params)
 {
-    while (params.len > 0) {
-        const size_t end = str_find(params, ';');
-        const str one = str_trim(str_cut(params, 0, end));
-        params = str_cut(params, end + 1, params.len);
-        if (str_starts(one, STR("version=")))
-            return str_eq(one, STR("version=1.0.0")) || str_eq(one, STR("version=0.0.1"));
-    }
-    return true;
+    str value;
+    return !param(params, STR("version"), &value) || str_eq(value, STR("1.0.0")) ||
+           str_eq(value, STR("0.0.1"));
 }
 
 enum expose_format expose_format_of(str accept)

@@ -11,7 +11,7 @@
 #include "watch/labels.h"
 
 #define PIECE_BYTES 65536u
-#define SPARE_BYTES 2048u /* a line is shorter */
+#define SPARE_BYTES 4096u /* a line is shorter */
 #define BOUNDS_MAX  24u
 
 enum kind { COUNTER, GAUGE, COUNTER_F, GAUGE_F, LAT, STG, LOAD, SIZE, ROWS, SPECIAL };
@@ -96,7 +96,9 @@ static void flush(struct page *p, bool all)
 {
     if (p->e != OK || (!all && p->text.cap - p->text.len >= SPARE_BYTES))
         return;
-    if (p->text.len > 0)
+    if (p->text.full)
+        p->e = ERR_INTERNAL; /* a line over SPARE_BYTES: better no page than a short one */
+    else if (p->text.len > 0)
         p->e = p->o->put(p->o->arg, text_str(&p->text));
     p->text.len = 0;
 }

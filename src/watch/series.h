@@ -1,8 +1,9 @@
 /* The directory of the metrics segment: which version has which block of cells. The keeper alone
  * writes it; the ops front reads it while it renders. A block is given out again no sooner than its
  * version was taken out, so no reader mixes two.
- * thread  series_*: the keeper's; reading: any thread of any process, by series_read
- * source  sequence locks (Boehm 2012) for the reader */
+ * thread  series_*: the keeper's; reading: any thread of any process
+ * source  sequence locks: Boehm, "Can Seqlocks Get Along With Programming Language Memory Models?"
+ * (2012) */
 #ifndef GARRISON_WATCH_SERIES_H
 #define GARRISON_WATCH_SERIES_H
 
