@@ -100,7 +100,8 @@ static void on_gone(void *arg, int status, enum child_kill why, const char *text
     struct model *m = arg;
     const enum exit_reason reason = m->k->drain.phase >= DRAIN_WORKERS && why == KILL_NONE
                                         ? EXIT_UNLOAD
-                                        : reason_of(status, why);
+                                    : m->refused ? EXIT_REFUSED
+                                                 : reason_of(status, why);
     const struct child_usage last = child_usage(m->child);
     char what[128];
     death_text(status, why, text, what);
