@@ -2,10 +2,6 @@
  * request is on the CPU bill of the request. */
 #include "watch/access.h"
 
-#include <stdio.h>
-
-#include "base/num.h"
-
 struct line {
     struct text text;
     const struct event *e;
@@ -27,7 +23,51 @@ static void put_number(struct text *t, str key, uint64_t v)
     text_u64(t, v);
 }
 
-/* Dotted quad, or eight groups: plain, without the shortening of RFC 5952. */
+/* The longest run of two or more groups of zero, the first of equals; false: none (RFC 5952 4.2).
+ */
+static bool zero_run(const uint8_t ip[16], unsigned *ret_from, unsigned *ret_to)
+{
+    unsigned from = 0, best = 1;
+    for (unsigned i = 0; i < 8; i++) {
+        if (ip[2 * i] | ip[2 * i + 1])
+            from = i + 1;
+        if (i + 1 - from <= best)
+            continue;
+        best = i + 1 - from;
+        *ret_from = from;
+        *ret_to = i + 1;
+    }
+    return best > 1;
+}
+
+static void put_group(struct text *t, const uint8_t two[2])
+{
+    static const char digits[] = "0123456789abcdef";
+    const unsigned v = (unsigned)two[0] << 8 | two[1];
+    for (unsigned shift = 16; shift > 0; shift -= 4) {
+        if (shift == 4 || v >> (shift - 4))
+            text_char(t, digits[v >> (shift - 4) & 15]);
+    }
+}
+
+static void put_ip6(struct text *t, const uint8_t ip[16])
+{
+    unsigned from = 8, to = 8;
+    (void)zero_run(ip, &from, &to);
+    for (unsigned i = 0; i < 8; i++) {
+        if (i == from) {
+            text_put(t, STR("::"));
+            i = to;
+            if (i == 8)
+                return;
+        } else if (i > 0) {
+            text_char(t, ':');
+        }
+        put_group(t, ip + 2 * i);
+    }
+}
+
+/* Dotted quad, or the form of RFC 5952. */
 static void put_ip(struct text *t, str key, const uint8_t ip[16])
 {
     static const uint8_t v4[12] = {[10] = 0xFF, [11] = 0xFF};
@@ -40,11 +80,7 @@ static void put_ip(struct text *t, str key, const uint8_t ip[16])
             text_u64(t, ip[i]);
         }
     } else {
-        for (unsigned i = 0; i < 16; i += 2) {
-            if (i > 0)
-                text_char(t, ':');
-            text_hex(t, ip + i, 2);
-        }
+        put_ip6(t, ip);
     }
     text_char(t, '"');
 }
