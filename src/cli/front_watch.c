@@ -39,6 +39,7 @@ static err side_open(const struct watch_side_opts *opts, struct watch_side **ret
         .rings = opts->loops,
         .event_ring = s->event_ring,
         .access = s->log_access,
+        .buffer = s->log_buffer,
         .fd = STDOUT_FILENO,
     };
     if (e == OK)
