@@ -113,7 +113,7 @@ static void end_line(struct page *p)
 static void put_name(struct page *p, const struct family *f, bool strip_total)
 {
     str name = str_of(f->name);
-    if (name.at[0] == '=')
+    if (str_starts(name, STR("=")))
         name = str_cut(name, 1, name.len);
     else
         text_put(&p->text, STR("garrison_"));
