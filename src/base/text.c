@@ -40,12 +40,12 @@ void text_i64(struct text *t, int64_t v)
 
 void text_hex(struct text *t, const void *bytes, unsigned n)
 {
-    const unsigned char *in = bytes;
-    for (unsigned i = 0; i < n; i++) {
-        char two[2];
-        num_put_hex(two, in + i, 1);
-        text_put(t, (str){two, 2});
+    if (t->full || (t->cap - t->len) / 2 < n) {
+        t->full = true;
+        return;
     }
+    num_put_hex(t->at + t->len, bytes, n);
+    t->len += 2 * (size_t)n;
 }
 
 void text_format(struct text *t, const char *format, ...)

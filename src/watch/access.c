@@ -17,6 +17,15 @@ static void put_text(struct text *t, str key, str value)
     text_json(t, value);
 }
 
+/* A word of our own tables, which needs no escape. */
+static void put_word(struct text *t, str key, str value)
+{
+    text_put(t, key);
+    text_char(t, '"');
+    text_put(t, value);
+    text_char(t, '"');
+}
+
 static void put_number(struct text *t, str key, uint64_t v)
 {
     text_put(t, key);
@@ -135,8 +144,8 @@ static void put_http(struct line *l)
     struct text *t = &l->text;
     const str path = event_text(e, l->bytes, EVENT_PATH);
     put_number(t, STR(",\"event.duration\":"), e->duration_ns);
-    put_text(t, STR(",\"http.request.method\":"), method_text(e));
-    put_text(t, STR(",\"garrison.route\":"), str_of(route_row((enum route)e->route)->path));
+    put_word(t, STR(",\"http.request.method\":"), method_text(e));
+    put_word(t, STR(",\"garrison.route\":"), str_of(route_row((enum route)e->route)->path));
     put_text(t, STR(",\"url.path\":"), l->cut ? str_cut(path, 0, 128) : path);
     text_put(t, e->minor ? STR(",\"http.version\":\"1.1\"") : STR(",\"http.version\":\"1.0\""));
     put_number(t, STR(",\"http.request.body.bytes\":"), e->request_bytes);
@@ -170,8 +179,8 @@ static void put_model(struct line *l)
     if (e->route != ROUTE_infer)
         return;
     put_number(t, STR(",\"garrison.rows\":"), e->rows);
-    put_text(t, STR(",\"garrison.outcome\":"), str_of(pair_outcome((enum pair)e->pair)));
-    put_text(t, STR(",\"garrison.reason\":"), str_of(pair_reason((enum pair)e->pair)));
+    put_word(t, STR(",\"garrison.outcome\":"), str_of(pair_outcome((enum pair)e->pair)));
+    put_word(t, STR(",\"garrison.reason\":"), str_of(pair_reason((enum pair)e->pair)));
 }
 
 static void put_all(struct line *l, const struct log_site *site)
@@ -180,7 +189,7 @@ static void put_all(struct line *l, const struct log_site *site)
     put_http(l);
     put_model(l);
     if (l->e->code != OK)
-        put_text(&l->text, STR(",\"error.code\":"), str_of(err_name((err)l->e->code)));
+        put_word(&l->text, STR(",\"error.code\":"), str_of(err_name((err)l->e->code)));
     if (l->cut)
         text_put(&l->text, STR(",\"garrison.truncated\":true"));
     text_put(&l->text, STR("}\n"));
