@@ -124,9 +124,8 @@ static void *drain_loop(void *arg)
         uint64_t count;
         if (lines_waiting_bytes(w->lines) > 0)
             write_lines(w, TURN_MS);
-        else if (quiet < QUIET_TURNS)
-            (void)nanosleep(&turn, NULL);
-        else if (!sleep_rings(w) && read(w->wake, &count, sizeof(count)) < 0)
+        else if (quiet < QUIET_TURNS ||
+                 (!sleep_rings(w) && read(w->wake, &count, sizeof(count)) < 0))
             (void)nanosleep(&turn, NULL);
     }
 }
