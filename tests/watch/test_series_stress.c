@@ -7,7 +7,7 @@
 
 #include "watch/series.h"
 
-#define CHANGES 20000u
+#define CHANGES 2000u
 
 struct rig {
     struct series *series;
