@@ -19,6 +19,7 @@
 #define TICK_BUSY_NS  (10 * NS_PER_MS)
 #define TICK_IDLE_NS  (100 * NS_PER_MS)
 #define DELAY_STEP_NS (100 * NS_PER_US)
+#define SHORT_RUN_NS  (50 * NS_PER_US) /* waking another thread to listen costs as much */
 
 struct instance {
     struct crew *crew;
@@ -41,8 +42,9 @@ struct crew {
     bool dropping[CREW_LANES_MAX];
     uint32_t dropped[CREW_LANES_MAX]; /* the generation */
     uint32_t standing, running;
-    bool listening; /* a thread sleeps on the eventfd, or is about to */
-    bool slow_tick; /* the watchdog sleeps long: who begins a run wakes it */
+    uint64_t last_ns; /* how long the last run took */
+    bool listening;   /* a thread sleeps on the eventfd, or is about to */
+    bool slow_tick;   /* the watchdog sleeps long: who begins a run wakes it */
     struct run *guarded;
     uint64_t guard_ns;
     uint32_t pending_first, pending_count;
@@ -235,6 +237,7 @@ static void work(struct crew *c, struct instance *in)
     struct lane_end_result results[BATCH_MAX];
     struct fault f = {0};
     const uint32_t count = in->job_count;
+    const uint64_t begun = clock_ns();
     in->busy = true;
     in->stopped = false;
     c->running++;
@@ -259,6 +262,7 @@ static void work(struct crew *c, struct instance *in)
         (void)pthread_mutex_lock(&c->lock);
         finish_jobs(in, 0, count, results);
     }
+    c->last_ns = clock_ns() - begun;
     in->busy = false;
     in->job_count = 0;
     c->running--;
@@ -325,8 +329,10 @@ static void *thread_main(void *arg)
             if (delay(c))
                 continue;
             (void)pick(c, in);
-            if (!c->listening && c->opts.instances > 1)
-                (void)pthread_cond_signal(&c->idle); /* somebody else listens, or runs the rest */
+            /* somebody else runs the rest, or listens meanwhile; for a short run nobody does, and
+             * should it be long after all, the watchdog wakes one */
+            if (!c->listening && (c->pending_count > 0 || c->last_ns > SHORT_RUN_NS))
+                (void)pthread_cond_signal(&c->idle);
             work(c, in);
         } else if (c->listening) {
             (void)pthread_cond_wait(&c->idle, &c->lock);
@@ -368,6 +374,7 @@ err crew_new(const struct crew_opts *opts, struct crew **ret_crew, struct fault 
         return fail(f, ERR_UNAVAILABLE, "no memory for %" PRIu32 " runs", opts->instances);
     c->opts = *opts;
     c->opts.lanes = c->lanes;
+    c->last_ns = UINT64_MAX; /* not known: as if long */
     for (uint32_t i = 0; i < opts->lane_count; i++) {
         c->lanes[i] = opts->lanes[i];
         c->ends[i] = opts->lanes[i].end;
@@ -427,6 +434,8 @@ void crew_watch(struct crew *c)
         watch_instance(&c->instances[i], now);
     if (c->guarded && now >= c->guard_ns)
         run_stop(c->guarded);
+    if (c->model && !c->listening && c->running < c->opts.instances)
+        (void)pthread_cond_signal(&c->idle);
     (void)pthread_mutex_unlock(&c->lock);
 }
 

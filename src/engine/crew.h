@@ -2,7 +2,8 @@
  * stack what may be stacked, run, and hand replies back.
  *
  * One of the idle threads sleeps on the worker's eventfd, the others behind a condition; whoever
- * leaves the eventfd to run something wakes one of them to listen. Whatever waits when a thread
+ * leaves the eventfd to run something wakes one of them to listen, unless runs are so short that
+ * the waking would cost more. Whatever waits when a thread
  * becomes free is taken, up to the most rows; no thread waits for more unless a delay is configured
  * and all others are busy.
  * thread  as said for each call */
