@@ -176,6 +176,64 @@ static void worker__stacks_rows_and_hands_them_back(void **state)
     rig_close(&r);
 }
 
+/* One bad index must not fail the requests that it was stacked with. */
+static void worker__fails_only_the_bad_row_of_a_batch(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct worker_settings s = settings();
+    const int64_t good = 2, bad = 9;
+    const struct view fine = {DTYPE_INT64, {{1}, 1}, (const void *)&good, 8};
+    const struct view wrong = {DTYPE_INT64, {{1}, 1}, (const void *)&bad, 8};
+    s.batch_rows_max = 8;
+    assert_true(rig_open(&r, dir, "gather", &s));
+    assert_int_equal(r.loaded.batches, 1);
+    for (int turn = 0; turn < 20; turn++) {
+        const uint32_t culprit = rig_send_job(&r, &wrong, &plain);
+        for (int i = 0; i < 7; i++)
+            (void)rig_send_job(&r, &fine, &plain);
+        for (int i = 0; i < 8; i++) {
+            const struct lane_done done = rig_reap(&r);
+            assert_int_equal(done.status, done.slot == culprit ? LANE_ENGINE : LANE_OK);
+            lane_release(r.lane, done.slot);
+        }
+    }
+    rig_close(&r);
+}
+
+static void worker__ends_over_a_chain_of_functions(void **state)
+{
+    (void)state;
+    struct rig r = {.pid = -1};
+    uint64_t len = 0;
+    uint8_t bytes[64];
+    struct message_buffer b = {.at = bytes, .cap = sizeof bytes};
+    const struct worker_settings s = settings();
+    const struct message_worker_load load = {0};
+    uint8_t *model = models_read(dir, "chain_3000", ".onnx", &len);
+    const int file = rig_file("model", model, len);
+    const char *name = "";
+    free(model);
+    rig_start(&r, &s, "worker", &file, &name, 1);
+    RIG_MUST(message_put_worker_load(&load, &b, NULL) == OK);
+    rig_send(&r, MESSAGE_worker_load, 1, b.at, b.len);
+    const int status = rig_wait(&r); /* 1.32 refuses beyond 100, older runtimes crash */
+    assert_true(WIFSIGNALED(status) ? WTERMSIG(status) == SIGSEGV : WEXITSTATUS(status) == 3);
+    (void)close(file);
+    rig_close(&r);
+}
+
+static void worker__refuses_to_start_by_hand(void **state)
+{
+    (void)state;
+    char path[4096];
+    (void)snprintf(path, sizeof path, "%s/garrison-worker --role=worker 3<&- 2>/dev/null",
+                   getenv("GARRISON_BUILD"));
+    const int status = system(path);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 2);
+}
+
 static void worker__ends_a_run_on_cancellation_and_deadline(void **state)
 {
     (void)state;
@@ -291,6 +349,9 @@ static int set_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(worker__refuses_to_start_by_hand),
+        cmocka_unit_test(worker__ends_over_a_chain_of_functions),
+        cmocka_unit_test(worker__fails_only_the_bad_row_of_a_batch),
         cmocka_unit_test(worker__refuses_a_model_with_its_reason),
         cmocka_unit_test(worker__refuses_batches_that_the_trial_denies),
         cmocka_unit_test(worker__survives_a_load_that_never_ends),
