@@ -66,6 +66,9 @@ void front_lane_fault(struct front_loop *l, uint32_t worker, uint32_t generation
 void front_ask_status(struct call *c);
 
 /* A snapshot is here, no drain, and nothing is deployed or something can serve. */
+/* Ends the process with a line on stderr: the keeper starts another. Any loop. */
+__attribute__((noreturn)) void front_leave(const char *why);
+
 bool front_ready(const struct front *front, const struct routing *r);
 bool front_started(const struct routing *r); /* every version is loaded or given up */
 

@@ -2,6 +2,7 @@
  * behalf of the ops front's callers. */
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -298,7 +299,7 @@ static err start(struct front *front, const struct link_message *m, struct fault
     return e;
 }
 
-static void leave(const char *why)
+void front_leave(const char *why)
 {
     (void)dprintf(STDERR_FILENO, "garrison: a front ends: %s\n", why);
     _exit(err_exit(ERR_INTERNAL));
@@ -311,7 +312,7 @@ static void on_message(void *arg, const struct link_message *m)
     switch (m->frame.number) {
     case MESSAGE_start:
         if (front->settings || start(front, m, &f) != OK)
-            leave(f.code != OK ? f.text : "started twice");
+            front_leave(f.code != OK ? f.text : "started twice");
         front_say(front, MESSAGE_up, 0, NULL);
         front_beat(front);
         return;
@@ -342,7 +343,7 @@ static void on_end(void *arg, err e, const char *why)
 {
     (void)arg;
     if (e == ERR_INPUT)
-        leave(why);
+        front_leave(why);
     _exit(0); /* the keeper is gone, and with it the reason to be */
 }
 
@@ -376,6 +377,8 @@ int front_run(enum role role, const struct watch_calls *watch)
     front->side = role == ROLE_OPS_FRONT ? ROUTE_ON_OPS : ROUTE_ON_DATA;
     front->status_fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
     front->fds_fd = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    (void)signal(SIGPIPE, SIG_IGN); /* a client that is gone is an error of write, not our end */
+    (void)prctl(PR_SET_NAME, role == ROLE_OPS_FRONT ? "garrison-ops" : "garrison-data");
     (void)prctl(PR_SET_DUMPABLE, 0);
     must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
     must(pthread_mutex_init(&front->lock, NULL) == 0);
@@ -383,7 +386,7 @@ int front_run(enum role role, const struct watch_calls *watch)
     if (e == OK)
         e = say_hello(front, &f);
     if (e != OK)
-        leave(f.text);
+        front_leave(f.text);
     loop_run(front->loops[0].loop);
     account_front_close(front); /* the last lines go out */
     _exit(0);                   /* loops of other threads still run; the kernel takes it all */

@@ -188,6 +188,27 @@ static void on_sweep(void *arg)
 /* Routing and drain -----------------------------------------------------------------------------
  */
 
+static void on_accepted(void *arg, struct conn *c)
+{
+    http_accept(arg, c);
+}
+
+static void begin_listening(struct front_loop *l)
+{
+    struct fault f = {0};
+    for (; l->listener_count < l->fd_count; l->listener_count++) {
+        const struct listener_opts opts = {
+            .fd = l->listener_fds[l->listener_count],
+            .conns = &l->conns,
+            .conns_max = l->front->settings->connections / l->front->loop_count,
+            .accepted = on_accepted,
+            .arg = l,
+        };
+        if (listener_open(l->loop, &opts, &l->listeners[l->listener_count], &f) != OK)
+            front_leave(f.text);
+    }
+}
+
 void front_loop_route(struct front_loop *l, const struct snapshot *s)
 {
     struct routing *r = NULL;
@@ -198,6 +219,8 @@ void front_loop_route(struct front_loop *l, const struct snapshot *s)
     l->routing = r;
     routing_apply(r);
     routing_drop(old);
+    if (!l->closing)
+        begin_listening(l);
 }
 
 void front_loop_drain(struct front_loop *l, bool closing)
@@ -209,6 +232,7 @@ void front_loop_drain(struct front_loop *l, bool closing)
     for (uint32_t i = 0; i < l->listener_count; i++)
         listener_close(l->listeners[i]);
     l->listener_count = 0;
+    l->fd_count = 0;
 }
 
 /* Small things ----------------------------------------------------------------------------------
@@ -267,24 +291,10 @@ err front_loop_open(struct front_loop *l, struct front *front, uint32_t index, s
     return e;
 }
 
-static void on_accepted(void *arg, struct conn *c)
-{
-    http_accept(arg, c);
-}
-
 err front_loop_listen(struct front_loop *l, int fd, struct fault *f)
 {
-    if (l->listener_count == FRONT_LOOP_LISTENERS_MAX)
+    if (l->fd_count == FRONT_LOOP_LISTENERS_MAX)
         return fail(f, ERR_TOO_BIG, "more than %u listeners", FRONT_LOOP_LISTENERS_MAX);
-    const struct listener_opts opts = {
-        .fd = fd,
-        .conns = &l->conns,
-        .conns_max = l->front->settings->connections / l->front->loop_count,
-        .accepted = on_accepted,
-        .arg = l,
-    };
-    const err e = listener_open(l->loop, &opts, &l->listeners[l->listener_count], f);
-    if (e == OK)
-        l->listener_count++;
-    return e;
+    l->listener_fds[l->fd_count++] = fd;
+    return OK;
 }

@@ -19,9 +19,10 @@ struct front_loop {
     struct front *front;
     struct loop *loop;
     uint32_t index;
-    struct account *account; /* cells and events of this loop alone */
+    struct account *account;                    /* cells and events of this loop alone */
+    int listener_fds[FRONT_LOOP_LISTENERS_MAX]; /* inherited, not yet listened on */
     struct listener *listeners[FRONT_LOOP_LISTENERS_MAX];
-    uint32_t listener_count;
+    uint32_t fd_count, listener_count;
     uint32_t conns;
     struct http *https; /* all connections */
     struct pool pool;
@@ -43,6 +44,8 @@ struct front_loop {
 MUST_USE err front_loop_open(struct front_loop *l, struct front *front, uint32_t index,
                              struct fault *f);
 
+/* Keeps a listening descriptor until the first routing is here: before that every model would be
+ * unknown, and a client that waits in the queue is better off than one that is told so. */
 MUST_USE err front_loop_listen(struct front_loop *l, int fd, struct fault *f);
 
 void front_loop_active(struct front_loop *l, struct backend *b);
