@@ -1,5 +1,6 @@
 """A real server for each test: the executables under GARRISON_BIN, free ports of 127.0.0.1."""
 
+import hashlib
 import json
 import os
 import pathlib
@@ -158,7 +159,10 @@ class Server:
     def stop(self):
         if self.alive():
             self.process.send_signal(signal.SIGTERM)
-            self.process.send_signal(signal.SIGTERM)
+            try:  # a second one at once would be the same signal, still pending
+                self.process.wait(0.1)
+            except subprocess.TimeoutExpired:
+                self.process.send_signal(signal.SIGTERM)
             try:
                 self.process.wait(WAIT)
             except subprocess.TimeoutExpired:
@@ -189,7 +193,11 @@ def serve():
 @pytest.fixture(scope="session")
 def models():
     """The directory of test models, made once by tests/models/make.py."""
-    folder = ROOT / ".cache" / "models"
-    subprocess.run([sys.executable, str(ROOT / "tests" / "models" / "make.py"), str(folder)],
-                   check=True)
+    folder, make = ROOT / ".cache" / "models", ROOT / "tests" / "models" / "make.py"
+    pins = ROOT / "scripts" / "requirements" / "test.txt"
+    want = hashlib.sha256(make.read_bytes() + (pins.read_bytes() if pins.exists() else b""))
+    stamp = folder / "made-by"
+    if not stamp.exists() or stamp.read_text() != want.hexdigest():
+        subprocess.run([sys.executable, str(make), str(folder)], check=True)
+        stamp.write_text(want.hexdigest())
     return folder
