@@ -55,10 +55,11 @@ static inline uint8_t *models_read(const char *dir, const char *name, const char
     return bytes;
 }
 
-/* One tensor of a .tensors file, in 64-byte-aligned memory that is never freed. */
+/* One tensor of a .tensors file, its bytes 64-byte-aligned: models_free. */
 struct models_tensor {
     bool output;
-    str name;
+    char text[64];
+    str name; /* over text: the array must not move */
     struct view view;
 };
 
@@ -68,7 +69,7 @@ static inline uint32_t models_tensors(const char *dir, const char *name, struct 
 {
     uint64_t len = 0, at = 0;
     uint32_t count = 0;
-    const uint8_t *bytes = models_read(dir, name, ".tensors", &len);
+    uint8_t *bytes = models_read(dir, name, ".tensors", &len);
     while (bytes && at < len && count < max) {
         struct models_tensor *t = &out[count++];
         uint32_t head[4];
@@ -76,7 +77,10 @@ static inline uint32_t models_tensors(const char *dir, const char *name, struct 
         *t = (struct models_tensor){0};
         memcpy(head, bytes + at, sizeof head);
         t->output = head[0] == 1;
-        t->name = (str){(const char *)bytes + at + 16, head[1]};
+        if (head[1] > sizeof t->text)
+            abort();
+        memcpy(t->text, bytes + at + 16, head[1]);
+        t->name = (str){t->text, head[1]};
         t->view.dtype = dtype_of_onnx((int)head[2]);
         t->view.shape.rank = head[3];
         at += 16 + head[1];
@@ -92,7 +96,19 @@ static inline uint32_t models_tensors(const char *dir, const char *name, struct 
         t->view.len = size;
         at += size;
     }
+    free(bytes);
     return count;
+}
+
+static inline void models_free(struct models_tensor *all, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        union {
+            const uint8_t *in;
+            void *out;
+        } u = {.in = all[i].view.at};
+        free(u.out);
+    }
 }
 
 #endif

@@ -112,6 +112,7 @@ static void check(const char *name)
         if (got->len && memcmp(got->at, all[i].view.at, got->len) != 0)
             fail_msg("%s: output \"%.*s\" differs", name, STR_ARG(all[i].name));
     }
+    models_free(all, count);
     run_free(r);
     model_free(m);
 }

@@ -34,6 +34,25 @@ static void worker__refuses_a_model_with_its_reason(void **state)
     rig_close(&r);
 }
 
+static void worker__refuses_a_bomb_that_goes_off_at_load(void **state)
+{
+    (void)state;
+    struct rig r;
+    const struct worker_settings s = settings();
+    const uint64_t begun = clock_ns();
+    const bool loaded = rig_open(&r, dir, "bomb_load", &s); /* or refused, by the runtime */
+    if (loaded) {
+        const float row[4] = {0};
+        const struct view input = {DTYPE_FP32, {{1, 4}, 2}, (const void *)row, sizeof row};
+        (void)rig_send_job(&r, &input, &plain);
+        const struct lane_done done = rig_reap(&r);
+        assert_int_equal(done.status, LANE_ENGINE);
+        lane_release(r.lane, done.slot);
+    }
+    assert_true(clock_ns() - begun < 5 * NS_PER_S);
+    rig_close(&r);
+}
+
 static void worker__refuses_batches_that_the_trial_denies(void **state)
 {
     static const char *const names[] = {"lstm", "mean_rows"};
@@ -98,6 +117,7 @@ static void exchange(const char *name, const struct worker_settings *s, int coun
     rig_send(&r, MESSAGE_stop, 0, NULL, 0);
     const int status = rig_wait(&r);
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    models_free(all, tensors);
     rig_close(&r);
 }
 
@@ -173,6 +193,7 @@ static void worker__stacks_rows_and_hands_them_back(void **state)
         slots[i] = UINT32_MAX;
     }
     assert_true(most > 1);
+    models_free(all, 2);
     rig_close(&r);
 }
 
@@ -357,6 +378,7 @@ int main(void)
         cmocka_unit_test(worker__ends_over_a_chain_of_functions),
         cmocka_unit_test(worker__fails_only_the_bad_row_of_a_batch),
         cmocka_unit_test(worker__refuses_a_model_with_its_reason),
+        cmocka_unit_test(worker__refuses_a_bomb_that_goes_off_at_load),
         cmocka_unit_test(worker__refuses_batches_that_the_trial_denies),
         cmocka_unit_test(worker__survives_a_load_that_never_ends),
         cmocka_unit_test(reader__names_the_files_of_a_model),

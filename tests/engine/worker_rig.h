@@ -28,6 +28,7 @@ struct rig {
     int memfd[2];
     struct lane *lane;
     struct spec inputs[8], outputs[8];
+    char *names[2][8];
     struct signature sig;
     struct message_worker_loaded loaded; /* scalars of the last page */
     uint64_t run_ns[17];
@@ -142,12 +143,14 @@ static inline void rig_take_tensors(struct rig *r, struct message_list list)
 {
     struct message_tensor t;
     while (message_next_tensor(&list, &t)) {
+        char **name = &r->names[t.io][t.io ? r->sig.output_count : r->sig.input_count];
         struct spec *s =
             t.io ? &r->outputs[r->sig.output_count++] : &r->inputs[r->sig.input_count++];
         *s = (struct spec){.dtype = (enum dtype)t.type,
                            .shape = {{t.dim0, t.dim1, t.dim2, t.dim3}, t.rank},
                            .optional = t.optional == 1};
-        s->name = (str){strndup(t.name.at, t.name.len), t.name.len};
+        *name = strndup(t.name.at, t.name.len);
+        s->name = (str){*name, t.name.len};
     }
 }
 
@@ -283,6 +286,10 @@ static inline void rig_close(struct rig *r)
         (void)kill(r->pid, SIGKILL);
         (void)rig_wait(r);
     }
+    for (uint32_t i = 0; i < r->sig.input_count; i++)
+        free(r->names[0][i]);
+    for (uint32_t i = 0; i < r->sig.output_count; i++)
+        free(r->names[1][i]);
     lane_close(r->lane);
     (void)close(r->control);
     (void)close(r->wake_worker);
