@@ -80,7 +80,8 @@ step_e2e_user() {
     local home
     home=$(mktemp -d /tmp/garrison-user.XXXXXX)
     mkdir -p "$home/build/release" "$home/.cache"
-    cp -a tests scripts src docs "$home/"
+    cp -a tests scripts src docs demo README.md ARCHITECTURE.md STYLE.md THREATS.md SECURITY.md \
+        LICENSE Makefile "$home/"
     cp -a build/release/garrison build/release/garrison-worker "$home/build/release/"
     cp -a --reflink=auto .cache/runtime .cache/models .cache/venv "$home/.cache/"
     ln -s ../../.cache/runtime/libonnxruntime.so "$home/build/release/libonnxruntime.so"
