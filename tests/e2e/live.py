@@ -30,14 +30,13 @@ def yaml(value, indent=0):
 def running(folder, models=None, config=None, args=(), wait=True):
     """A server with models {name: path, or a dict of settings} and the configuration's other
     sections. A report of a sanitizer fails whoever used it."""
-    whole = dict(config or {})
+    whole = {"drain": {"delay": "0s"}, **(config or {})}
     if models:
         whole["models"] = {n: m if isinstance(m, dict) else {"path": m} for n, m in models.items()}
     folder.mkdir(parents=True, exist_ok=True)
     words = ["--data-dir", folder / "data", *args]
-    if whole:
-        (folder / "garrison.yaml").write_text(yaml(whole) + "\n")
-        words += ["--config", folder / "garrison.yaml"]
+    (folder / "garrison.yaml").write_text(yaml(whole) + "\n")
+    words += ["--config", folder / "garrison.yaml"]
     server = Server(words)
     try:
         if wait:
