@@ -41,6 +41,9 @@ static err open_regular(int dir, const char *name, int flags, int *ret_fd, uint6
         return fail(f, ERR_INPUT, "cannot read \"%s\": %s", name, strerror(errno));
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
         return fail(f, ERR_INPUT, "\"%s\" is no regular file", name);
+    if ((flags & O_NOFOLLOW) && st.st_nlink > 1) /* may be another's file under a harmless name */
+        return fail(f, ERR_INPUT, "\"%s\" has %ju hard links, want a file of its own; copy it",
+                    name, (uintmax_t)st.st_nlink);
     if (st.st_size <= 0 || (uint64_t)st.st_size > MODEL_FILE_BYTES_MAX)
         return fail(f, ERR_INPUT, "\"%s\" has %" PRId64 " bytes, want 1..%llu", name,
                     (int64_t)st.st_size, MODEL_FILE_BYTES_MAX);

@@ -4,7 +4,8 @@
  * Reading goes in steps, so that a loop is not held up by gigabytes.
  *
  * The path of the model is the operator's and may be a link. A name of external data is the model's
- * claim: plain (no separator, not "." or ".."), and a regular file itself, never a link.
+ * claim: plain (no separator, not "." or ".."), and a regular file itself, never a
+ * link, and without another hard link, which could be a file from elsewhere.
  *
  * errors  ERR_INPUT: a name or file that may not be read, with the reason; ERR_NOT_FOUND: no such
  *         file; ERR_UNAVAILABLE: no memory, or the disk failed

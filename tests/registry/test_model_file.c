@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,14 +93,18 @@ static void add__refuses_names_that_are_not_plain(void **state)
 static void step__refuses_links_and_missing_external_data(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"link.bin", "missing.bin", "pipe.bin", "dirlink"};
-    static const err want[] = {ERR_INPUT, ERR_NOT_FOUND, ERR_INPUT, ERR_INPUT};
+    static const char *const bad[] = {"link.bin", "missing.bin", "pipe.bin", "dirlink", "hard.bin"};
+    static const err want[] = {ERR_INPUT, ERR_NOT_FOUND, ERR_INPUT, ERR_INPUT, ERR_INPUT};
     put("b.onnx", "model", 5);
     put("real.bin", "data", 4);
+    put("elsewhere.bin", "data", 4);
     assert_int_equal(symlink("real.bin", at("link.bin")), 0);
+    char from[PATH_MAX];
+    (void)snprintf(from, sizeof from, "%s", at("elsewhere.bin"));
+    assert_int_equal(link(from, at("hard.bin")), 0);
     assert_int_equal(symlink("/etc", at("dirlink")), 0);
     assert_int_equal(mkfifo(at("pipe.bin"), 0600), 0);
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct model_files *m = NULL;
         assert_int_equal(model_files_open(at("b.onnx"), &m, NULL), OK);
         assert_int_equal(model_files_add(m, str_of(bad[i]), NULL), OK);
