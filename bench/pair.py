@@ -22,11 +22,11 @@ import sys
 import time
 from pathlib import Path
 
-BUILD = Path("build/release")
+BUILD = Path(os.environ.get("BENCH_BUILD", "build/release"))
 RUNTIME = Path(".cache/runtime/libonnxruntime.so")
 RESULTS = Path(os.environ.get("BENCH_RESULTS", "bench/results.tsv"))
 COLUMNS = ["date", "commit", "machine", "figure", "value", "unit", "bar", "holds"]
-PAIRS = 14
+PAIRS = int(os.environ.get("BENCH_PAIRS", "14"))
 SERVER_CORE, CLIENT_CORE = 0, 1
 CLIENT_SHARE_MAX = 0.9
 START_S = 30

@@ -19,7 +19,8 @@
 #define TICK_BUSY_NS  (10 * NS_PER_MS)
 #define TICK_IDLE_NS  (100 * NS_PER_MS)
 #define DELAY_STEP_NS (100 * NS_PER_US)
-#define SHORT_RUN_NS  (50 * NS_PER_US) /* waking another thread to listen costs as much */
+#define HOLD_NS       (100 * NS_PER_US) /* an answer waits no longer for its neighbours */
+#define SHORT_RUN_NS  (50 * NS_PER_US)  /* waking another thread to listen costs as much */
 
 struct instance {
     struct crew *crew;
@@ -43,6 +44,7 @@ struct crew {
     uint32_t dropped[CREW_LANES_MAX]; /* the generation */
     uint32_t standing, running;
     uint64_t last_ns; /* how long the last run took */
+    uint64_t held_ns; /* how long the oldest answer has waited for its wake */
     bool listening;   /* a thread sleeps on the eventfd, or is about to */
     bool slow_tick;   /* the watchdog sleeps long: who begins a run wakes it */
     struct run *guarded;
@@ -219,6 +221,15 @@ static bool was_stopped(struct instance *in)
     return stopped;
 }
 
+/* Wakes the loops whose answers were finished quietly. Where a run costs little, a wake for each
+ * answer would cost more than the run. */
+static void kick(struct crew *c)
+{
+    for (uint32_t i = 0; i < c->opts.lane_count; i++)
+        lane_end_kick(c->ends[i]);
+    c->held_ns = 0;
+}
+
 /* Finishes jobs [from, from + count); the lock is held on entry and return. */
 static void finish_jobs(struct instance *in, uint32_t from, uint32_t count,
                         struct lane_end_result *results)
@@ -226,6 +237,7 @@ static void finish_jobs(struct instance *in, uint32_t from, uint32_t count,
     for (uint32_t i = from; i < from + count; i++) {
         if (in->stopped && results[i].status == LANE_ENGINE)
             results[i].status = LANE_TERMINATED;
+        results[i].quiet = true;
         lane_end_finish(&in->jobs[i], &results[i]);
     }
 }
@@ -255,6 +267,7 @@ static void work(struct crew *c, struct instance *in)
             (void)alone; /* told in results */
             (void)pthread_mutex_lock(&c->lock);
             finish_jobs(in, i, 1, results);
+            kick(c);
             (void)pthread_mutex_unlock(&c->lock);
         }
         (void)pthread_mutex_lock(&c->lock);
@@ -263,6 +276,7 @@ static void work(struct crew *c, struct instance *in)
         finish_jobs(in, 0, count, results);
     }
     c->last_ns = clock_ns() - begun;
+    c->held_ns += c->last_ns;
     in->busy = false;
     in->job_count = 0;
     c->running--;
@@ -325,6 +339,9 @@ static void *thread_main(void *arg)
         drain(c);
         drop_expired(c);
         clean_lanes(c);
+        if (c->pending_count == 0 || c->opts.delay_ns > 0 ||
+            (c->held_ns > 0 && c->held_ns + c->last_ns > HOLD_NS))
+            kick(c);
         if (c->pending_count > 0) {
             if (delay(c))
                 continue;
@@ -434,6 +451,7 @@ void crew_watch(struct crew *c)
         watch_instance(&c->instances[i], now);
     if (c->guarded && now >= c->guard_ns)
         run_stop(c->guarded);
+    kick(c); /* a run may be much longer than the one before it */
     if (c->model && !c->listening && c->running < c->opts.instances)
         (void)pthread_cond_signal(&c->idle);
     (void)pthread_mutex_unlock(&c->lock);

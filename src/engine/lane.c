@@ -42,6 +42,7 @@ struct lane {
     uint32_t submitted; /* published */
     uint32_t completed; /* taken */
     bool broken;        /* the worker lied: nothing is read any more */
+    bool quiet;         /* sent without a wake since the last kick */
     uint32_t idle_count;
     uint32_t *idle; /* free slots, the last one goes out next */
     struct slot *slot;
@@ -254,8 +255,16 @@ void lane_send(struct lane *l, uint32_t slot, const struct lane_send_opts *opts)
     l->submitted++;
     atomic_store_explicit(&l->map.shared->submitted, l->submitted,
                           memory_order_release); /* model: publish */
-    if (lane_flag_clear(&l->map.shared->worker_sleeps))
+    l->quiet = true;
+    if (!opts->quiet)
+        lane_kick(l);
+}
+
+void lane_kick(struct lane *l)
+{
+    if (l->quiet && lane_flag_clear(&l->map.shared->worker_sleeps))
         lane_wake(l->worker_wake);
+    l->quiet = false;
 }
 
 void lane_cancel(struct lane *l, uint32_t slot)

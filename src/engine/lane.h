@@ -74,10 +74,14 @@ struct lane_send_opts {
     uint64_t outputs;     /* mask of wanted outputs, at least one bit */
     uint32_t rows;        /* dim 0 where the model batches (0 is lawful), else 1 */
     bool alone;           /* never stack with others */
+    bool quiet;           /* wake nobody yet: lane_kick follows before the loop sleeps */
 };
 
-/* Publishes a filled slot and wakes the worker if it sleeps. */
+/* Publishes a filled slot and, unless quiet, wakes the worker if it sleeps. */
 void lane_send(struct lane *l, uint32_t slot, const struct lane_send_opts *opts);
+
+/* Wakes the worker, if it sleeps, for all that was sent quietly: one wake for many. */
+void lane_kick(struct lane *l);
 
 /* Asks the worker to drop or end the run of a sent slot. The slot stays sent until it is reaped. */
 void lane_cancel(struct lane *l, uint32_t slot);

@@ -31,6 +31,7 @@ struct lane_end {
     int loop_wake;
     const struct signature *sig;
     bool adopted; /* generation is that of the present front */
+    bool quiet;   /* finished without a wake since the last kick */
     uint32_t generation;
     _Atomic uint64_t gone; /* generation whose front is dead, or GONE_NONE */
     uint32_t taken, completed;
@@ -163,15 +164,16 @@ static err check_request(struct lane_end *e, uint64_t where, const struct lane_r
     return check_inputs(e, extent, request->reply_offset, run->inputs, f);
 }
 
-static void publish(struct lane_end *e, uint32_t slot)
+static void publish(struct lane_end *e, uint32_t slot, bool quiet)
 {
     atomic_store_explicit(&e->map.completions[e->completed & (LANE_RING - 1)],
                           (uint64_t)e->generation << 32 | slot, memory_order_relaxed);
     e->completed++;
     atomic_store_explicit(&e->map.shared->completed, e->completed,
                           memory_order_release); /* model: publish */
-    if (lane_flag_clear(&e->map.shared->front_sleeps))
-        lane_wake(e->loop_wake);
+    e->quiet = true;
+    if (!quiet)
+        lane_end_kick(e);
 }
 
 /* Takes one entry, which is off the ring whatever becomes of it. */
@@ -300,7 +302,14 @@ void lane_end_finish(struct lane_job *j, const struct lane_end_result *result)
         memcpy(run->reply + sizeof(*reply) +
                    (size_t)e->sig->output_count * sizeof(struct lane_tensor),
                result->text, len);
-    publish(e, j->slot);
+    publish(e, j->slot, result->quiet);
+}
+
+void lane_end_kick(struct lane_end *e)
+{
+    if (e->quiet && lane_flag_clear(&e->map.shared->front_sleeps))
+        lane_wake(e->loop_wake);
+    e->quiet = false;
 }
 
 bool lane_end_drop(struct lane_end *e, uint32_t generation)

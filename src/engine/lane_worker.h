@@ -50,10 +50,14 @@ struct lane_end_result {
     uint64_t input_ns, compute_ns, output_ns;
     uint32_t batch_rows, batch_requests;
     const char *text; /* NULL or why it failed; cut to 256 printable bytes */
+    bool quiet;       /* wake nobody yet: lane_end_kick follows soon, and before any sleep */
 };
 
-/* Publishes the completion and wakes the front's loop if it sleeps. */
+/* Publishes the completion and, unless quiet, wakes the front's loop if it sleeps. */
 void lane_end_finish(struct lane_job *j, const struct lane_end_result *result);
+
+/* Wakes the front's loop, if it sleeps, for all that was finished quietly. */
+void lane_end_kick(struct lane_end *e);
 
 /* The front behind a lane is gone (keeper's word): drops what waits, forgets what is running (its
  * finish becomes a no-op), and, once nothing of that generation runs, resets the rings for the next
