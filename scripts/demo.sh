@@ -33,7 +33,9 @@ log=$work/server.log
 server=$!
 stop() {
     if kill -0 "$server" 2>/dev/null; then
-        kill -TERM "$server" && kill -TERM "$server" # the second one skips the drain delay
+        kill -TERM "$server"
+        until grep -q draining "$log" || ! kill -0 "$server" 2>/dev/null; do sleep 0.05; done
+        kill -TERM "$server" 2>/dev/null || true # the second one skips the drain delay
         wait "$server" || true
     fi
 }

@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "base/clock.h"
@@ -98,24 +99,38 @@ static void on_accepted_closed(uv_handle_t *handle)
     struct listener *li = c->from;
     if (c->ops)
         c->ops->closed(c->owner);
-    --*li->opts.conns;
+    (void)atomic_fetch_sub_explicit(li->opts.conns, 1, memory_order_relaxed);
     free(c);
     if (!uv_is_closing((uv_handle_t *)&li->tcp))
-        listener_retry(li);
+        li->opts.room(li->opts.arg);
     listener_release(li);
 }
 
-static void accept_one(struct listener *li)
+static bool full(const struct listener *li)
+{
+    return atomic_load_explicit(li->opts.conns, memory_order_relaxed) >= li->opts.conns_max;
+}
+
+/* Takes fd, or what libuv holds where fd is -1. */
+static void accept_one(struct listener *li, int fd)
 {
     struct conn *c = calloc(1, sizeof(*c));
-    if (!c)
-        return; /* the kernel keeps the connection; the next one tries again */
+    if (!c) {
+        if (fd >= 0)
+            (void)close(fd);
+        li->waiting = true; /* libuv keeps the connection, and accepts no other before it */
+        return;
+    }
     must(uv_tcp_init(li->tcp.loop, &c->tcp) == 0);
     c->tcp.data = c;
     c->from = li;
     li->holders++;
-    ++*li->opts.conns;
-    if (uv_accept((uv_stream_t *)&li->tcp, (uv_stream_t *)&c->tcp) != 0) {
+    (void)atomic_fetch_add_explicit(li->opts.conns, 1, memory_order_relaxed);
+    const int status = fd >= 0 ? uv_tcp_open(&c->tcp, fd)
+                               : uv_accept((uv_stream_t *)&li->tcp, (uv_stream_t *)&c->tcp);
+    if (status != 0) {
+        if (fd >= 0)
+            (void)close(fd);
         conn_close(c);
         return;
     }
@@ -133,11 +148,11 @@ static void on_connection(uv_stream_t *server, int status)
     struct listener *li = server->data;
     if (status < 0)
         return; /* out of descriptors: libuv sheds and goes on */
-    if (*li->opts.conns >= li->opts.conns_max) {
+    if (full(li)) {
         li->waiting = true;
         return;
     }
-    accept_one(li);
+    accept_one(li, -1);
 }
 
 err listener_open(struct loop *l, const struct listener_opts *opts, struct listener **ret_listener,
@@ -175,10 +190,25 @@ void listener_close(struct listener *li)
 
 void listener_retry(struct listener *li)
 {
-    if (!li->waiting || *li->opts.conns >= li->opts.conns_max)
+    if (!li->waiting || full(li) || uv_is_closing((uv_handle_t *)&li->tcp))
         return;
     li->waiting = false;
-    accept_one(li);
+    accept_one(li, -1);
+}
+
+void listener_drain(struct listener *li)
+{
+    if (!li)
+        return;
+    listener_retry(li); /* the one that libuv took before we paused */
+    while (!full(li) && !uv_is_closing((uv_handle_t *)&li->tcp)) {
+        const int fd = accept4(li->opts.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd >= 0)
+            accept_one(li, fd);
+        else if (errno != EINTR && errno != ECONNABORTED)
+            break;
+    }
+    listener_close(li);
 }
 
 /* Reading ---------------------------------------------------------------------------------------
@@ -292,9 +322,9 @@ static uint64_t write_rest(struct conn *c, const struct iovec *pieces, uint32_t 
 
 uint64_t conn_write(struct conn *c, const struct iovec *pieces, uint32_t count)
 {
-    must(c->unsent == 0);
     if (c->closing || count == 0)
         return 0;
+    must(c->unsent == 0);
     uint64_t len = 0;
     const uint32_t tried = count < TRY_PIECES ? count : TRY_PIECES;
     for (uint32_t i = 0; i < count; i++)
@@ -312,7 +342,7 @@ uint64_t conn_write(struct conn *c, const struct iovec *pieces, uint32_t count)
 
 uint64_t conn_unsent(const struct conn *c)
 {
-    return c->unsent;
+    return c->unsent > 0 ? uv_stream_get_write_queue_size((const uv_stream_t *)&c->tcp) : 0;
 }
 
 /* Closing ---------------------------------------------------------------------------------------

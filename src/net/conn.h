@@ -6,6 +6,8 @@
 #ifndef GARRISON_NET_CONN_H
 #define GARRISON_NET_CONN_H
 
+#include <stdatomic.h>
+
 #include <sys/uio.h>
 
 #include "net/loop.h"
@@ -32,18 +34,24 @@ struct conn_ops {
 
 /* Takes over a listening descriptor (non-blocking, stays open for its other holders); accept calls
  * `accepted` for each connection, which must conn_own it or close it before it returns.
- * in      conns_max  of all listeners of this loop, shared counter *conns; beyond it accept pauses
+ * in      conns_max  of all listeners of this loop, shared counter *conns (read by any thread);
+ *                    beyond it accept pauses
+ *         room       a connection of this listener is gone: time to retry those that paused
  */
 struct listener_opts {
     int fd;
-    uint32_t *conns;
+    _Atomic uint32_t *conns;
     uint32_t conns_max;
     void (*accepted)(void *arg, struct conn *c);
+    void (*room)(void *arg);
     void *arg;
 };
 MUST_USE err listener_open(struct loop *l, const struct listener_opts *opts,
                            struct listener **ret_listener, struct fault *f);
 void listener_close(struct listener *li); /* accepts no more; NULL is a no-op */
+/* Accepts what waits in the kernel now, as far as conns_max goes, then closes: whose handshake is
+ * done is not reset. */
+void listener_drain(struct listener *li);
 void listener_retry(struct listener *li); /* accepts again after a pause, if there is room now */
 
 void conn_own(struct conn *c, const struct conn_ops *ops, void *owner); /* starts reading */
@@ -54,7 +62,7 @@ void conn_resume(struct conn *c);
  * memory must stay until drained is called. One unfinished write at a time. */
 uint64_t conn_write(struct conn *c, const struct iovec *pieces, uint32_t count);
 
-uint64_t conn_unsent(const struct conn *c); /* of an unfinished write */
+uint64_t conn_unsent(const struct conn *c); /* of an unfinished write, as the kernel takes it */
 
 void conn_close(struct conn *c); /* now; unsent bytes are lost */
 /* Sends end of stream after what is queued, reads and forgets what still comes (or the kernel would

@@ -194,9 +194,13 @@ err timer_init(struct timer *t, struct loop *l, void (*fn)(void *arg), void *arg
 void timer_set(struct timer *t, uint64_t after_ns)
 {
     uv_timer_t *handle = t->impl;
-    const uint64_t ms = after_ns / NS_PER_MS + (after_ns % NS_PER_MS != 0);
+    /* the loop counts whole ms of the same clock: rounding the end up, not the way to it */
+    const uint64_t now = clock_ns();
+    const uint64_t end = after_ns < UINT64_MAX / 2 ? now + after_ns : UINT64_MAX / 2;
+    const uint64_t end_ms = end / NS_PER_MS + (end % NS_PER_MS != 0);
     uv_update_time(handle->loop);
-    must(uv_timer_start(handle, on_timer, ms, 0) == 0);
+    const uint64_t now_ms = uv_now(handle->loop);
+    must(uv_timer_start(handle, on_timer, end_ms > now_ms ? end_ms - now_ms : 0, 0) == 0);
 }
 
 void timer_cancel(struct timer *t)

@@ -118,14 +118,15 @@ void account_begin(struct call *c)
     gauge(c->owner->account, FIXED_IN_FLIGHT, 1);
     c->begun = true;
     random_bytes(c->owner, c->span_id, sizeof(c->span_id));
-    if (request_field(c->head, STR("traceparent"), &value) && traceparent_read(value, &t)) {
+    if (c->head && request_field(c->head, STR("traceparent"), &value) &&
+        traceparent_read(value, &t)) {
         memcpy(c->trace_id, t.trace_id, sizeof(c->trace_id));
         c->traced = true;
         c->sampled = t.sampled;
     } else {
         random_bytes(c->owner, c->trace_id, sizeof(c->trace_id));
     }
-    if (request_field(c->head, STR("x-request-id"), &value) && is_id(value)) {
+    if (c->head && request_field(c->head, STR("x-request-id"), &value) && is_id(value)) {
         c->request_id = value;
         c->has_id = true;
         return;
@@ -133,6 +134,14 @@ void account_begin(struct call *c)
     random_bytes(c->owner, id, sizeof(id));
     num_put_hex(c->own_id, id, sizeof(id));
     c->request_id = (str){c->own_id, sizeof(c->own_id)};
+}
+
+uint64_t account_in_flight(const struct front *front)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < front->loop_count; i++)
+        sum += cell_get(front->loops[i].account->shard, FIXED_IN_FLIGHT);
+    return sum;
 }
 
 /* Cells ------------------------------------------------------------------------------------------

@@ -21,8 +21,10 @@ MUST_USE err account_front_open(struct front *front, int cells_fd, int series_fd
 MUST_USE err account_loop_open(struct front_loop *l, struct fault *f);
 void account_front_close(struct front *front); /* the last lines go out */
 
-/* A request's head is here: its id and trace, and one more in flight. */
+/* A request's head is here, or all of it that will come: its id and trace, one more in flight. */
 void account_begin(struct call *c);
+
+uint64_t account_in_flight(const struct front *front); /* of all its loops; any thread */
 
 /* A request is over: reply handed to the connection at now_ns, or cancelled. Counts it and writes
  * its event. */

@@ -13,7 +13,10 @@
 #include "serve/front_loop.h"
 #include "serve/infer.h"
 
-#define OVERDUE_NS (1 * NS_PER_S) /* a run that was told to end has this long */
+#define OVERDUE_NS (1 * NS_PER_S)    /* a run that was told to end has this long */
+#define QUIET_NS   (200 * NS_PER_US) /* a sent request waits no longer for its neighbours */
+#define AHEAD_NS   (500 * NS_PER_US) /* work in the lane ahead of a worker, where runs are short */
+#define AHEAD_MAX  64u
 
 /* Holds -----------------------------------------------------------------------------------------
  */
@@ -47,13 +50,26 @@ static uint32_t credits(const struct backend *b, const struct snapshot_version *
     return each > LANE_SLOTS_MAX ? LANE_SLOTS_MAX : (uint32_t)each;
 }
 
+/* Of the lane's slots, how many may be in use now. Where two batches are done before the loop has
+ * turned once, the worker would sleep and be woken for each: then as many as run in AHEAD_NS. */
+static uint32_t ahead(const struct backend *b)
+{
+    const uint32_t least = credits(b, b->version);
+    if (b->admit.runs < ADMIT_RUNS_KNOWN)
+        return least;
+    const double runs = (double)AHEAD_NS / (b->admit.run_ns + 1.0) / b->owner->front->loop_count;
+    const uint32_t many = runs < AHEAD_MAX ? (uint32_t)runs : AHEAD_MAX;
+    return many > least ? many : least;
+}
+
 static err hold_new(struct backend *b, struct routing *routing, const struct snapshot_version *v,
                     const struct lane_offer *offer, struct lane_hold **ret, struct fault *f)
 {
     struct lane_hold *hold = calloc(1, sizeof(*hold));
     if (!hold)
         return fail(f, ERR_UNAVAILABLE, "no memory for a lane");
-    hold->slots = credits(b, v);
+    const uint32_t least = credits(b, v);
+    hold->slots = least > AHEAD_MAX ? least : AHEAD_MAX;
     hold->worker = offer->worker;
     hold->generation = offer->generation;
     hold->refs = 1;
@@ -226,7 +242,9 @@ void backend_dispatch(struct backend *b)
     if (b->dispatching)
         return; /* an answer below may bring the next request of the same connection here */
     b->dispatching = true;
-    while (b->first && b->hold && lane_free_slots(b->hold->lane) > 0) {
+    b->refs++; /* an answer below may drop the last routing that names it */
+    while (b->first && b->hold && b->hold->in_flight < ahead(b) &&
+           lane_free_slots(b->hold->lane) > 0) {
         struct call *c = b->first;
         backend_remove(b, c);
         const enum infer_sent sent = infer_send(c, b->hold);
@@ -246,13 +264,26 @@ void backend_dispatch(struct backend *b)
         if (sent == INFER_SENT) {
             (void)atomic_fetch_add_explicit(&b->shared->in_flight, 1, memory_order_relaxed);
             front_loop_active(b->owner, b);
+            if (b->hold->quiet_ns == 0)
+                b->hold->quiet_ns = c->sent_ns;
+            else if (c->sent_ns - b->hold->quiet_ns > QUIET_NS)
+                backend_kick(b);
         }
     }
     b->dispatching = false;
+    backend_release(b);
 }
 
 /* Lane ------------------------------------------------------------------------------------------
  */
+
+void backend_kick(struct backend *b)
+{
+    if (!b->hold || b->hold->quiet_ns == 0)
+        return;
+    b->hold->quiet_ns = 0;
+    lane_kick(b->hold->lane);
+}
 
 static void landed(struct backend *b, struct lane_hold *hold, const struct lane_done *done)
 {
@@ -279,6 +310,7 @@ void backend_reap(struct backend *b)
     if (!hold)
         return;
     hold->refs++;
+    b->refs++;
     err e = OK;
     while (b->hold == hold && (e = lane_reap(hold->lane, &done, &f)) == OK)
         landed(b, hold, &done);
@@ -291,6 +323,7 @@ void backend_reap(struct backend *b)
     if (b->hold && b->hold->in_flight == 0)
         front_loop_inactive(b->owner, b);
     backend_dispatch(b);
+    backend_release(b);
 }
 
 void backend_orphan(struct backend *b, struct lane_hold *hold, uint32_t slot)

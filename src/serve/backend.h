@@ -41,6 +41,7 @@ struct lane_hold {
     uint32_t slots;
     uint32_t worker, generation;
     int wake;           /* eventfd of the worker, closed with the hold */
+    uint64_t quiet_ns;  /* since when something is sent that the worker is not woken for; 0: none */
     uint32_t in_flight; /* sent and not reaped */
     uint32_t refs;      /* the backend's, and one a reply being written */
 };
@@ -88,6 +89,9 @@ void backend_remove(struct backend *b, struct call *c);
 
 /* Sends what waits while the lane has room. */
 void backend_dispatch(struct backend *b);
+
+/* Wakes the worker for what was sent since: once a turn of the loop. */
+void backend_kick(struct backend *b);
 
 /* Takes what has come back. */
 void backend_reap(struct backend *b);

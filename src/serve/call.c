@@ -113,6 +113,12 @@ void call_cancel(struct call *c)
     c->state = CALL_IDLE;
 }
 
+void call_cut(struct call *c)
+{
+    (void)withdraw(c);
+    call_fail_pair(c, PAIR_REJECTED_DRAINING, "the server is shutting down");
+}
+
 void call_late(struct call *c)
 {
     const bool ran = withdraw(c);

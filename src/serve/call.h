@@ -70,6 +70,8 @@ struct call {
     uint64_t first_ns, parsed_ns, admitted_ns, dispatched_ns, sent_ns, reaped_ns, done_ns;
     uint64_t stage_ns[STAGE_COUNT];
     uint64_t deadline_ns;
+    uint64_t *lane_bytes;   /* what it needs of a lane, an entry an input; NULL: not known yet */
+    uint64_t lane_room;     /* and for its reply */
     struct lane_hold *hold; /* with slot: in the lane or being written from it */
     uint32_t slot;
     uint32_t batch_rows, batch_requests; /* of the run */
@@ -107,5 +109,8 @@ void call_cancel(struct call *c);
 
 /* The deadline has passed: LATE at once. */
 void call_late(struct call *c);
+
+/* The server stops now: UNAVAILABLE at once. Of a call that waits or runs, as call_late. */
+void call_cut(struct call *c);
 
 #endif

@@ -80,7 +80,7 @@ struct parcel {
     char text[FAULT_TEXT_BYTES];
 };
 
-static struct parcel *parcel_new(struct front_loop *to)
+static struct parcel *parcel_new(struct front_loop *to) /* NULL: no memory */
 {
     struct parcel *p = calloc(1, sizeof(*p));
     if (p)
@@ -148,7 +148,7 @@ static void take_drain(void *arg)
 
 void front_on_snapshot(struct front *front, const struct link_message *m)
 {
-    struct message_snapshot in;
+    struct message_snapshot in = {0};
     struct fault f = {0};
     void *bytes = NULL;
     const struct snapshot *s = NULL;
@@ -214,6 +214,19 @@ void front_drain_loops(struct front *front, bool closing)
             p->closing = closing;
         post(&front->loops[i], take_drain, p);
     }
+}
+
+static void take_cut(void *arg)
+{
+    struct parcel *p = arg;
+    front_loop_cut(p->to);
+    free(p);
+}
+
+void front_cut_loops(struct front *front)
+{
+    for (uint32_t i = 0; i < front->loop_count; i++)
+        post(&front->loops[i], take_cut, parcel_new(&front->loops[i]));
 }
 
 bool front_started(const struct routing *r)

@@ -37,13 +37,14 @@ struct front {
     struct backend_shared *shared;
 
     /* Of the main loop alone. */
-    struct link *link;
+    struct link *link; /* NULL: nobody is told anything (tests) */
     struct timer beat, drain;
     struct front_ask *asks; /* calls that wait for the keeper */
     uint64_t ask_id;
     uint64_t drain_end_ns; /* 0: not closing yet */
+    uint64_t requests_cut;
     uint32_t delay_ms, grace_ms;
-    bool drained;
+    bool cut, drained;
     int status_fd, fds_fd; /* /proc/self/status and /proc/self/fd, opened at start */
 };
 
@@ -65,10 +66,13 @@ void front_lane_fault(struct front_loop *l, uint32_t worker, uint32_t generation
  * CALL_AWAY until the answer or its deadline. */
 void front_ask_status(struct call *c);
 
-/* A snapshot is here, no drain, and nothing is deployed or something can serve. */
+/* Answers UNAVAILABLE where the keeper did not answer in time (main loop). */
+void front_asks_late(struct front *front, uint64_t now_ns);
+
 /* Ends the process with a line on stderr: the keeper starts another. Any loop. */
 __attribute__((noreturn)) void front_leave(const char *why);
 
+/* A snapshot is here, no drain, and nothing is deployed or something can serve. */
 bool front_ready(const struct front *front, const struct routing *r);
 bool front_started(const struct routing *r); /* every version is loaded or given up */
 
@@ -79,6 +83,7 @@ void front_on_lane_drop(struct front *front, const struct link_message *m);
 void front_on_drain(struct front *front, const struct link_message *m);
 void front_on_reply(struct front *front, const struct link_message *m);
 void front_drain_loops(struct front *front, bool closing);
+void front_cut_loops(struct front *front);
 void front_beat(struct front *front); /* sends a beat and sets the next */
 #define FRONT_TELL(front, name, id, message)                                                       \
     do {                                                                                           \

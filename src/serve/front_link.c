@@ -27,7 +27,7 @@ void front_say(struct front *front, uint16_t number, uint64_t id, const struct m
 {
     const struct link_send how = {.number = number, .id = id};
     const str payload = {b ? (const char *)b->at : NULL, b ? b->len : 0};
-    if (link_send(front->link, &how, payload, NULL) != OK)
+    if (!front->link || link_send(front->link, &how, payload, NULL) != OK)
         return; /* a keeper that is gone, or takes nothing, ends us anyway */
 }
 
@@ -99,7 +99,7 @@ static uint32_t connections(const struct front *front)
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < front->loop_count; i++)
-        n += __atomic_load_n(&front->loops[i].conns, __ATOMIC_RELAXED);
+        n += atomic_load_explicit(&front->loops[i].conns, memory_order_relaxed);
     return n;
 }
 
@@ -108,7 +108,8 @@ static void say_drained(struct front *front, uint32_t cut)
     if (front->drained)
         return;
     front->drained = true;
-    const struct message_front_drained m = {.connections_cut = cut, .requests_cut = 0};
+    const struct message_front_drained m = {.connections_cut = cut,
+                                            .requests_cut = (uint32_t)front->requests_cut};
     FRONT_TELL(front, front_drained, 0, &m);
 }
 
@@ -125,9 +126,14 @@ static void on_drain_timer(void *arg)
         front_drain_loops(front, true);
     }
     const uint32_t left = connections(front);
-    if (left == 0 || clock_ns() >= front->drain_end_ns) {
+    if (left == 0 || front->cut) {
         say_drained(front, left);
         return;
+    }
+    if (clock_ns() >= front->drain_end_ns) { /* at the next look the answers are on their way */
+        front->cut = true;
+        front->requests_cut = account_in_flight(front);
+        front_cut_loops(front);
     }
     timer_set(&front->drain, DRAIN_LOOK_NS);
 }
@@ -149,7 +155,7 @@ void front_on_drain(struct front *front, const struct link_message *m)
 
 struct front_ask {
     struct front_ask *next;
-    uint64_t id;
+    uint64_t id, late_ns;
     struct call *call;
 };
 
@@ -162,7 +168,8 @@ void front_ask_status(struct call *c)
         return;
     }
     const struct address client = conn_client(http_conn(c->http));
-    *ask = (struct front_ask){.next = front->asks, .id = ++front->ask_id, .call = c};
+    *ask = (struct front_ask){
+        .next = front->asks, .id = ++front->ask_id, .late_ns = clock_ns() + ASK_NS, .call = c};
     front->asks = ask;
     c->state = CALL_AWAY;
     const struct message_status m = {
@@ -173,6 +180,26 @@ void front_ask_status(struct call *c)
         .deadline_ms = ASK_NS / NS_PER_MS,
     };
     FRONT_TELL(front, status, ask->id, &m);
+}
+
+void front_asks_late(struct front *front, uint64_t now_ns)
+{
+    struct front_ask **at = &front->asks;
+    while (*at) {
+        struct front_ask *ask = *at;
+        if (now_ns < ask->late_ns) {
+            at = &ask->next;
+            continue;
+        }
+        struct call *c = ask->call;
+        *at = ask->next;
+        free(ask);
+        if (!http_back(c->http))
+            continue;
+        c->state = CALL_BODY;
+        call_fail_pair(c, PAIR_REJECTED_NOT_READY, "the keeper does not answer");
+        at = &front->asks; /* the answer may have brought the next question */
+    }
 }
 
 void front_on_reply(struct front *front, const struct link_message *m)
@@ -191,8 +218,9 @@ void front_on_reply(struct front *front, const struct link_message *m)
         return;
     c->state = CALL_BODY;
     void *bytes = NULL;
-    if (in.row != OK && in.row < ERR_COUNT) {
-        (void)fail(&c->fault, (err)in.row, "%.*s", STR_ARG(in.reason));
+    if (in.row != OK) {
+        (void)fail(&c->fault, in.row < ERR_COUNT ? (err)in.row : ERR_INTERNAL, "%.*s",
+                   STR_ARG(in.reason));
         call_fail(c);
         return;
     }

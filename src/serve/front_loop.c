@@ -49,20 +49,26 @@ static void reap_all(struct front_loop *l)
         if (next)
             next->refs++;
         backend_reap(b);
-        if (next) {
-            next->refs--;
-            must(next->refs > 0);
-            if (!next->active)
-                next = NULL; /* left the list meanwhile: the rest is seen at the next turn */
-        }
         b = next;
+        if (!next)
+            continue;
+        if (!next->active || next->refs == 1)
+            b = NULL; /* left the list, or ends here: the rest is seen at the next turn */
+        backend_release(next);
     }
+}
+
+void front_loop_kick(struct front_loop *l)
+{
+    for (struct backend *b = l->active; b; b = b->next_active)
+        backend_kick(b);
 }
 
 static bool before_sleep(void *arg)
 {
     struct front_loop *l = arg;
     bool busy = false;
+    front_loop_kick(l);
     for (struct backend *b = l->active; b; b = b->next_active) {
         if (b->hold && lane_sleep(b->hold->lane))
             busy = true;
@@ -116,10 +122,12 @@ void front_loop_offer_drop(struct front_loop *l, struct lane_offer *offer)
 void front_loop_lane_lost(struct front_loop *l, uint32_t worker, uint32_t generation)
 {
     struct lane_offer *offer = front_loop_offer(l, worker);
-    if (offer)
+    if (offer && offer->generation == generation)
         front_loop_offer_drop(l, offer);
-    for (uint32_t i = 0; l->routing && i < l->routing->backend_count; i++)
-        backend_lane_lost(l->routing->backends[i], worker, generation);
+    struct routing *r = l->routing ? routing_take(l->routing) : NULL;
+    for (uint32_t i = 0; r && i < r->backend_count; i++)
+        backend_lane_lost(r->backends[i], worker, generation);
+    routing_drop(r);
 }
 
 /* Deadlines -------------------------------------------------------------------------------------
@@ -170,6 +178,19 @@ static void check_overdue(struct front_loop *l, uint64_t now_ns)
     }
 }
 
+/* One after the other, so that a busy listener does not keep the others out. */
+static void retry_listeners(struct front_loop *l)
+{
+    for (uint32_t i = 0; i < l->listener_count; i++)
+        listener_retry(l->listeners[(l->listener_next + i) % l->listener_count]);
+    l->listener_next++;
+}
+
+static void on_room(void *arg)
+{
+    retry_listeners(arg);
+}
+
 static void on_sweep(void *arg)
 {
     struct front_loop *l = arg;
@@ -180,6 +201,9 @@ static void on_sweep(void *arg)
         h = after;
     }
     check_overdue(l, now);
+    if (l->index == 0)
+        front_asks_late(l->front, now);
+    retry_listeners(l); /* memory may be back */
     for (uint32_t i = 0; l->routing && i < l->routing->backend_count; i++)
         account_backend(l, l->routing->backends[i]);
     timer_set(&l->sweep, SWEEP_NS);
@@ -202,6 +226,7 @@ static void begin_listening(struct front_loop *l)
             .conns = &l->conns,
             .conns_max = l->front->settings->connections / l->front->loop_count,
             .accepted = on_accepted,
+            .room = on_room,
             .arg = l,
         };
         if (listener_open(l->loop, &opts, &l->listeners[l->listener_count], &f) != OK)
@@ -214,7 +239,7 @@ void front_loop_route(struct front_loop *l, const struct snapshot *s)
     struct routing *r = NULL;
     struct fault f = {0};
     if (routing_new(l, s, l->routing, &r, &f) != OK)
-        return; /* the old view stays; the keeper hears nothing of this generation */
+        front_leave(f.text); /* the loops must not go on with different views */
     struct routing *old = l->routing;
     l->routing = r;
     routing_apply(r);
@@ -229,10 +254,22 @@ void front_loop_drain(struct front_loop *l, bool closing)
     if (!closing || l->closing)
         return;
     l->closing = true;
-    for (uint32_t i = 0; i < l->listener_count; i++)
-        listener_close(l->listeners[i]);
+    const uint32_t count = l->listener_count;
     l->listener_count = 0;
     l->fd_count = 0;
+    for (uint32_t i = 0; i < count; i++)
+        listener_drain(l->listeners[i]);
+}
+
+void front_loop_cut(struct front_loop *l)
+{
+    for (struct http *h = l->https; h;) {
+        struct http *after = http_next(h);
+        struct call *c = http_call(h);
+        if (c->state == CALL_QUEUED || c->state == CALL_RUNNING)
+            call_cut(c);
+        h = after;
+    }
 }
 
 /* Small things ----------------------------------------------------------------------------------

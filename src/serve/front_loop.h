@@ -4,6 +4,8 @@
 #ifndef GARRISON_SERVE_FRONT_LOOP_H
 #define GARRISON_SERVE_FRONT_LOOP_H
 
+#include <stdatomic.h>
+
 #include "net/conn.h"
 #include "net/loop.h"
 #include "proto/response.h"
@@ -23,8 +25,9 @@ struct front_loop {
     int listener_fds[FRONT_LOOP_LISTENERS_MAX]; /* inherited, not yet listened on */
     struct listener *listeners[FRONT_LOOP_LISTENERS_MAX];
     uint32_t fd_count, listener_count;
-    uint32_t conns;
-    struct http *https; /* all connections */
+    _Atomic uint32_t conns;
+    uint32_t listener_next; /* whose turn it is after a pause */
+    struct http *https;     /* all connections */
     struct pool pool;
     struct routing *routing; /* NULL until the first snapshot */
     struct backend *active;  /* backends with something in the lane */
@@ -50,6 +53,7 @@ MUST_USE err front_loop_listen(struct front_loop *l, int fd, struct fault *f);
 
 void front_loop_active(struct front_loop *l, struct backend *b);
 void front_loop_inactive(struct front_loop *l, struct backend *b);
+void front_loop_kick(struct front_loop *l); /* wakes the workers for what was sent in this turn */
 
 /* The offered lane of a worker, or NULL. _drop closes its descriptors. */
 struct lane_offer *front_loop_offer(struct front_loop *l, uint32_t worker);
@@ -66,6 +70,9 @@ void front_loop_route(struct front_loop *l, const struct snapshot *s);
 
 /* Not ready from now on; closing: connections end as they fall silent. */
 void front_loop_drain(struct front_loop *l, bool closing);
+
+/* The grace is over: what waits or runs is answered UNAVAILABLE. */
+void front_loop_cut(struct front_loop *l);
 
 str front_loop_date(struct front_loop *l); /* IMF-fixdate of now */
 uint64_t front_loop_random(struct front_loop *l);

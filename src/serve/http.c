@@ -108,15 +108,21 @@ void http_reply(struct http *h)
     struct iovec few[STACK_PIECES];
     uint32_t count = 0;
     h->last = h->last || l->draining || h->requests >= l->front->settings->connection_requests;
+    if (!c->begun)
+        account_begin(c); /* refused before its head was whole */
     reply_head(c, h->last);
+    c->state = CALL_REPLYING;
     struct iovec *pieces = gather(h, few, &count);
     if (!pieces || c->body_chain.failed) {
         if (pieces != few)
             free(pieces);
+        if (c->fault.code == OK)
+            (void)fail(&c->fault, ERR_UNAVAILABLE, "out of memory for the reply");
+        c->reply.status = (uint32_t)err_http(c->fault.code);
+        account_call(c, clock_ns());
         http_abort(h);
         return;
     }
-    c->state = CALL_REPLYING;
     h->write_left = conn_write(h->conn, pieces, count);
     h->write_ns = clock_ns();
     if (pieces != few)
@@ -191,9 +197,9 @@ static void on_end(struct http *h)
 static void on_piece(struct http *h, str piece)
 {
     struct call *c = &h->call;
+    c->sent_len += piece.len;
     if (c->state == CALL_REFUSED)
         return;
-    c->sent_len += piece.len;
     if (body_add(&h->body, c, piece) != OK)
         refuse_head(h);
 }
@@ -203,9 +209,10 @@ static void on_refused(struct http *h, const struct h1_out *out)
     struct call *c = &h->call;
     h->last = true;
     if (!c->head && out->head) {
-        c->head = out->head; /* for the log, and for a HEAD that wants no body */
-        account_begin(c);
+        c->head = out->head; /* for log and metrics, and for a HEAD that wants no body */
+        gate_look(c);
     }
+    account_rejected(h->owner, ACCOUNT_PROTOCOL);
     if (c->fault.code == OK)
         (void)fail(&c->fault, out->code, "%s", out->text);
     call_fail(c);
@@ -348,7 +355,8 @@ bool http_back(struct http *h)
 {
     if (h->conn)
         return true;
-    h->call.state = CALL_IDLE;
+    h->call.state = CALL_BODY;
+    call_cancel(&h->call);
     http_free(h);
     return false;
 }
@@ -379,13 +387,6 @@ void http_abort(struct http *h)
     h->gone = true;
     if (h->conn)
         conn_close(h->conn);
-}
-
-void http_wind_down(struct http *h)
-{
-    h->last = true;
-    if (h->call.state == CALL_IDLE)
-        end_connection(h);
 }
 
 static bool body_too_slow(const struct http *h, uint64_t now_ns)

@@ -28,8 +28,6 @@ bool http_back(struct http *h);
 /* Ends what is too slow or too long idle. now_ns is the loop's turn. */
 void http_sweep(struct http *h, uint64_t now_ns);
 
-/* No further request on this connection: closes it if none is under way. */
-void http_wind_down(struct http *h);
 void http_abort(struct http *h); /* closes now */
 
 #endif

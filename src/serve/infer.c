@@ -12,7 +12,8 @@
 #include "serve/front_loop.h"
 #include "serve/handler.h"
 
-#define TIMEOUT_MS_MAX 3600000u
+#define TIMEOUT_MS_MAX  3600000u
+#define BODY_SLOW_BYTES 65536u /* what was sent before is not to wait for the reading of more */
 
 /* Admission -------------------------------------------------------------------------------------
  */
@@ -109,6 +110,8 @@ void serve_infer(struct call *c, const struct permit *permit)
 {
     (void)permit;
     struct oip_body body;
+    if (c->body_len > BODY_SLOW_BYTES)
+        front_loop_kick(c->owner);
     err e = in_service(c); /* a version that was never loaded has no signature to read by */
     if (e == OK)
         e = read_body(c, &body);
@@ -185,20 +188,33 @@ static err let_body_go(struct call *c)
     return OK;
 }
 
-static err reserve(struct call *c, struct lane *lane, uint64_t mask, uint32_t *ret_slot)
+/* Computed once: a request may look for room many times before there is some. */
+static err lane_need(struct call *c, uint64_t mask)
 {
     const uint32_t count = c->target.version->sig.input_count;
+    if (c->lane_bytes)
+        return OK;
     uint64_t *bytes = arena_new(&c->arena, uint64_t, count);
     struct shape *shapes = arena_new(&c->arena, struct shape, count);
-    if (count > 0 && (!bytes || !shapes))
+    if (!bytes || !shapes)
         return fail(&c->fault, ERR_TOO_BIG, "the request's arena is spent");
     for (uint32_t i = 0; i < count; i++) {
         const struct infer_input *in = &c->infer.inputs[i];
         bytes[i] = in->source == INFER_ABSENT ? UINT64_MAX : in->bytes;
         shapes[i] = in->shape;
     }
+    c->lane_bytes = bytes;
+    c->lane_room = reply_room(c, mask, shapes);
+    return OK;
+}
+
+static err reserve(struct call *c, struct lane *lane, uint64_t mask, uint32_t *ret_slot)
+{
+    const err known = lane_need(c, mask);
+    if (known != OK)
+        return known;
     struct fault f = {0};
-    const err e = lane_reserve(lane, bytes, reply_room(c, mask, shapes), ret_slot, &f);
+    const err e = lane_reserve(lane, c->lane_bytes, c->lane_room, ret_slot, &f);
     if (e != OK && e != ERR_BUSY)
         return fail(&c->fault, e, "%s", f.text);
     return e;
@@ -235,6 +251,7 @@ enum infer_sent infer_send(struct call *c, struct lane_hold *hold)
         .outputs = mask,
         .rows = (uint32_t)c->infer.rows,
         .alone = !c->target.version->batches,
+        .quiet = true,
     };
     lane_send(hold->lane, slot, &opts);
     return INFER_SENT;
@@ -314,7 +331,7 @@ void infer_landed(struct call *c, const struct lane_done *done)
     keep_stages(c, done);
     c->hold->refs++; /* until the reply is written: call_reset gives slot and hold back */
     c->state = CALL_REPLYING;
-    if (done->status != LANE_OK)
+    if (done->status != LANE_OK && done->status != LANE_TERMINATED)
         account_run_failed(c, done->text);
     if (judge(c, done) != OK)
         call_fail(c);

@@ -143,7 +143,6 @@ def test_quarantine(server, models):
         row = next(r for r in index if r["name"] == "worn")
         assert row["state"] == "UNAVAILABLE" and row["reason"]
         assert server.request("/v2/models/worn/ready").status != 200
-        assert server.metrics()[
         assert server.metrics()['garrison_model_state{model="worn",version="1",state="failed"}'] == 1
         assert any(w["code"] == "quarantined" for w in server.status()["warnings"])
         assert server.request("/v2/health/live").status == 200

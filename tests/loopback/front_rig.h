@@ -1,0 +1,441 @@
+/* A front of one loop in this process: real sockets before it, a thread that plays the worker at
+ * the far end of a real lane behind it, and no keeper. */
+#ifndef GARRISON_TESTS_LOOPBACK_FRONT_RIG_H
+#define GARRISON_TESTS_LOOPBACK_FRONT_RIG_H
+
+#include <arpa/inet.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/memfd.h"
+#include "base/must.h"
+#include "engine/lane_layout.h"
+#include "net/socket.h"
+#include "serve/account.h"
+#include "serve/front.h"
+#include "watch/cell.h"
+
+#include "check.h"
+
+#define RIG_LANE_BYTES (2u << 20)
+#define RIG_WAIT_NS    (20 * NS_PER_S)
+#define RIG_HELD       64u
+
+/* x FP32 [-1,4] to y, the same. */
+static const struct spec rig_in[] = {
+    {.name = STR_LIT("x"), .dtype = DTYPE_FP32, .shape = {.dim = {-1, 4}, .rank = 2}}};
+static const struct spec rig_out[] = {
+    {.name = STR_LIT("y"), .dtype = DTYPE_FP32, .shape = {.dim = {-1, 4}, .rank = 2}}};
+static const struct signature rig_sig = {
+    .inputs = rig_in, .input_count = 1, .outputs = rig_out, .output_count = 1};
+
+struct rig_worker {
+    pthread_t thread;
+    int memfd, wake, loop_wake;
+    struct lane_end *end;
+    uint32_t id;
+    _Atomic bool stop;
+    _Atomic bool *hold; /* takes, and answers nothing */
+};
+
+struct rig {
+    struct front front;
+    struct front_settings settings;
+    pthread_t thread;
+    int cells;
+    uint16_t port;
+    struct ring *events;
+    struct rig_worker *worker;
+    uint32_t workers;
+    uint64_t generation;
+    struct rig *before; /* of those that have ended */
+    _Atomic bool hold;
+    _Atomic uint64_t sent; /* requests on inference routes, by the clients */
+};
+
+/* --- the worker --------------------------------------------------------------------------------
+ */
+
+static inline void rig_answer(struct lane_job *job)
+{
+    const struct view *in = &job->inputs[0];
+    struct lane_end_result r = {.status = LANE_OK, .batch_rows = job->rows, .batch_requests = 1};
+    uint8_t *at = lane_end_output(job, 0, &in->shape, in->len);
+    if (lane_end_cancelled(job))
+        r.status = LANE_TERMINATED;
+    else if (!at)
+        r.status = LANE_REPLY_TOO_BIG;
+    else if (in->len > 0)
+        memcpy(at, in->at, in->len);
+    lane_end_finish(job, &r);
+}
+
+static inline void *rig_work(void *arg)
+{
+    struct rig_worker *w = arg;
+    struct lane_job held[RIG_HELD];
+    uint32_t count = 0;
+    while (!atomic_load(&w->stop)) {
+        while (count < RIG_HELD && lane_end_take(w->end, &held[count], NULL) == OK)
+            count++;
+        for (uint32_t i = 0; i < count;) { /* what is cancelled ends, held or not */
+            if (atomic_load(w->hold) && !lane_end_cancelled(&held[i])) {
+                i++;
+                continue;
+            }
+            rig_answer(&held[i]);
+            held[i] = held[--count];
+        }
+        if (!lane_ends_sleep(&w->end, 1)) {
+            struct pollfd p = {.fd = w->wake, .events = POLLIN};
+            uint64_t n;
+            /* a cancellation wakes nobody: whoever holds runs looks now and then */
+            if (poll(&p, 1, count > 0 ? 5 : (int)(RIG_WAIT_NS / NS_PER_MS)) == 1)
+                must(read(w->wake, &n, sizeof(n)) == sizeof(n));
+        }
+        lane_ends_awake(&w->end, 1);
+    }
+    return NULL;
+}
+
+static inline void rig_poke(int fd)
+{
+    const uint64_t one = 1;
+    must(write(fd, &one, sizeof(one)) == sizeof(one));
+}
+
+/* --- what the keeper would say -----------------------------------------------------------------
+ */
+
+static inline void rig_publish(struct rig *r, enum version_state state)
+{
+    const struct snapshot_arm arm = {.weight = SNAPSHOT_WEIGHT_ONE};
+    const struct snapshot_version version = {
+        .version = STR_LIT("1"),
+        .digest = {7},
+        .state = state,
+        .worker = r->worker ? r->worker->id : SNAPSHOT_NO_WORKER,
+        .cells = CELL_OTHER + VERSION_CELLS,
+        .sig = rig_sig,
+        .instances = 1,
+        .queue = 8,
+        .request_timeout_ns = 30 * NS_PER_S,
+        .slo_ns = NS_PER_S,
+        .lane_bytes = RIG_LANE_BYTES,
+        .lane_reply_bytes = 65536,
+    };
+    const struct snapshot_model model = {.name = STR_LIT("m"),
+                                         .versions = &version,
+                                         .version_count = 1,
+                                         .arms = &arm,
+                                         .arm_count = 1};
+    const struct snapshot s = {.generation = ++r->generation, .models = &model, .model_count = 1};
+    void *bytes = NULL;
+    uint64_t len = 0;
+    int fd = -1;
+    uint8_t room[64];
+    struct message_buffer b = {.at = room, .cap = sizeof(room)};
+    must(snapshot_encode(&s, &bytes, &len, NULL) == OK);
+    must(memfd_new("snapshot", len, &fd, NULL) == OK);
+    must(memfd_write(fd, 0, bytes, len, NULL) == OK);
+    must(memfd_seal(fd, NULL) == OK);
+    free(bytes);
+    const struct message_snapshot m = {.generation = s.generation, .bytes = len};
+    must(message_put_snapshot(&m, &b, NULL) == OK);
+    const struct link_message in = {.payload = {(char *)room, b.len}, .fds = &fd};
+    front_on_snapshot(&r->front, &in);
+    (void)close(fd);
+}
+
+static inline void rig_worker_start(struct rig *r)
+{
+    struct rig_worker *w = calloc(1, sizeof(*w));
+    must(w);
+    w->id = ++r->workers;
+    w->hold = &r->hold;
+    w->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    w->loop_wake = r->front.loops[0].wake_fd;
+    must(memfd_new("lane", RIG_LANE_BYTES, &w->memfd, NULL) == OK);
+    must(memfd_seal_size(w->memfd, NULL) == OK);
+    must(lane_end_open(w->memfd, RIG_LANE_BYTES, w->loop_wake, &w->end, NULL) == OK);
+    lane_end_signature(w->end, &rig_sig);
+    must(pthread_create(&w->thread, NULL, rig_work, w) == 0);
+    int fds[2] = {dup(w->memfd), dup(w->wake)};
+    uint8_t room[64];
+    struct message_buffer b = {.at = room, .cap = sizeof(room)};
+    const struct message_lane m = {.worker = w->id, .generation = 1, .bytes = RIG_LANE_BYTES};
+    must(message_put_lane(&m, &b, NULL) == OK);
+    const struct link_message in = {.payload = {(char *)room, b.len}, .fds = fds};
+    front_on_lane(&r->front, &in);
+    r->worker = w;
+    rig_publish(r, VERSION_READY);
+}
+
+/* The worker is gone between two instructions: what it holds is never answered. */
+static inline void rig_worker_kill(struct rig *r)
+{
+    struct rig_worker *w = r->worker;
+    r->worker = NULL;
+    atomic_store(&w->stop, true);
+    rig_poke(w->wake);
+    must(pthread_join(w->thread, NULL) == 0);
+    uint8_t room[64];
+    struct message_buffer b = {.at = room, .cap = sizeof(room)};
+    const struct message_lane_drop m = {.worker = w->id, .generation = 1};
+    must(message_put_lane_drop(&m, &b, NULL) == OK);
+    const struct link_message in = {.payload = {(char *)room, b.len}};
+    front_on_lane_drop(&r->front, &in);
+    lane_end_close(w->end);
+    (void)close(w->memfd);
+    (void)close(w->wake);
+    free(w);
+}
+
+/* --- the front ---------------------------------------------------------------------------------
+ */
+
+static inline err rig_watch_open(const struct watch_side_opts *opts, struct watch_side **ret,
+                                 struct fault *f)
+{
+    (void)opts;
+    (void)f;
+    *ret = NULL;
+    return OK;
+}
+
+static inline struct ring *rig_watch_ring(struct watch_side *w, uint32_t loop)
+{
+    struct ring *ring = NULL; /* nobody takes: when it is full, events are dropped and counted */
+    (void)w;
+    (void)loop;
+    must(ring_new(1 << 16, -1, &ring, NULL) == OK);
+    return ring;
+}
+
+static inline void *rig_loop(void *arg)
+{
+    loop_run(arg);
+    return NULL;
+}
+
+static inline struct front_settings rig_settings(void)
+{
+    return (struct front_settings){
+        .loops = 1,
+        .connections = 64,
+        .header_count = 100,
+        .request_line = 8192,
+        .header_bytes = 16384,
+        .decode_ratio = 100,
+        .connection_requests = 10000,
+        .body = 1 << 20,
+        .decoded_body = 1 << 20,
+        .arena = 1 << 20,
+        .header_time_ns = 10 * NS_PER_S,
+        .idle_time_ns = 75 * NS_PER_S,
+        .write_stall_ns = 30 * NS_PER_S,
+        .body_rate = 1024,
+        .body_rate_after_ns = 10 * NS_PER_S,
+        .inputs = 64,
+        .outputs = 64,
+        .parameters = 32,
+        .rank = 8,
+        .name_length = 256,
+        .json_depth = 64,
+        .json_number = 1024,
+        .request_timeout_max_ns = 300 * NS_PER_S,
+        .body_waiting_max = 256 << 20,
+        .drain_idle_ns = NS_PER_S,
+    };
+}
+
+static inline struct rig *rig_new(const struct front_settings *settings)
+{
+    static const struct watch_calls calls = {.open = rig_watch_open, .ring = rig_watch_ring};
+    struct rig *r = calloc(1, sizeof(*r));
+    must(r);
+    struct front *front = &r->front;
+    struct front_loop *l = &front->loops[0];
+    const struct socket_address at = {.ip = {127, 0, 0, 1}, .family = 4};
+    int fd = -1;
+    r->settings = *settings;
+    front->settings = &r->settings;
+    front->role = ROLE_DATA_FRONT;
+    front->side = ROUTE_ON_DATA;
+    front->loop_count = 1;
+    front->limits = INFER_LIMITS_DEFAULT;
+    front->h1_limits = H1_LIMITS_DEFAULT;
+    front->h1_limits.body = settings->body;
+    front->watch_calls = &calls;
+    must(pthread_mutex_init(&front->lock, NULL) == 0);
+    l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    must(segment_new(CELL_SHARDS(1), cell_count(1), &r->cells, NULL) == OK);
+    must(account_front_open(front, r->cells, -1, NULL) == OK);
+    must(front_loop_open(l, front, 0, NULL) == OK);
+    must(account_loop_open(l, NULL) == OK);
+    must(socket_listen(&at, 1, &fd, &r->port, NULL) == OK);
+    must(front_loop_listen(l, fd, NULL) == OK);
+    must(pthread_create(&r->thread, NULL, rig_loop, l->loop) == 0);
+    rig_worker_start(r);
+    return r;
+}
+
+/* Sum of a cell of version and of _OTHER; the front writes meanwhile. */
+static inline uint64_t rig_cell(const struct rig *r, uint32_t cell)
+{
+    struct segment s;
+    must(segment_map(r->cells, &s, NULL) == OK);
+    const uint64_t sum =
+        segment_sum(&s, CELL_OTHER + cell) + segment_sum(&s, CELL_OTHER + VERSION_CELLS + cell);
+    segment_unmap(&s);
+    return sum;
+}
+
+static inline uint64_t rig_fixed(const struct rig *r, uint32_t cell)
+{
+    struct segment s;
+    must(segment_map(r->cells, &s, NULL) == OK);
+    const uint64_t sum = segment_sum(&s, cell);
+    segment_unmap(&s);
+    return sum;
+}
+
+static inline uint64_t rig_pair(const struct rig *r, enum pair pair)
+{
+    return rig_cell(r, VERSION_PAIRS + (uint32_t)pair);
+}
+
+static inline uint64_t rig_outcomes(const struct rig *r)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < PAIR_COUNT; i++)
+        sum += rig_pair(r, (enum pair)i);
+    return sum;
+}
+
+/* Waits until nobody is connected and nothing is held; a deadline fails the test. */
+static inline void rig_quiet(struct rig *r)
+{
+    const uint64_t end = clock_ns() + RIG_WAIT_NS;
+    while (atomic_load(&r->front.loops[0].conns) > 0 || atomic_load(&r->front.bodies_out) > 0 ||
+           rig_fixed(r, FIXED_CONNECTIONS) > 0 || rig_fixed(r, FIXED_IN_FLIGHT) > 0) {
+        if (clock_ns() > end)
+            fail_msg("the front does not fall silent: %u connections, %lu bytes, %lu in flight",
+                     atomic_load(&r->front.loops[0].conns),
+                     (unsigned long)atomic_load(&r->front.bodies_out),
+                     (unsigned long)rig_fixed(r, FIXED_IN_FLIGHT));
+        (void)poll(NULL, 0, 1);
+    }
+}
+
+/* Ends the threads. The front keeps its memory, as it does in life: it is reachable. */
+static inline void rig_end(struct rig *r)
+{
+    static struct rig *kept;
+    rig_quiet(r);
+    if (r->worker)
+        rig_worker_kill(r);
+    loop_stop(r->front.loops[0].loop);
+    must(pthread_join(r->thread, NULL) == 0);
+    r->before = kept;
+    kept = r;
+}
+
+/* --- clients -----------------------------------------------------------------------------------
+ */
+
+struct reply {
+    int status; /* 0: the connection ended without one */
+    size_t head, body;
+    char bytes[70000];
+};
+
+static inline int rig_connect(const struct rig *r)
+{
+    const struct sockaddr_in at = {.sin_family = AF_INET,
+                                   .sin_port = htons(r->port),
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const struct timeval wait = {.tv_sec = RIG_WAIT_NS / NS_PER_S};
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    must(fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)) == 0);
+    must(connect(fd, (const struct sockaddr *)&at, sizeof(at)) == 0);
+    return fd;
+}
+
+/* false: the peer is gone. */
+static inline bool rig_send(int fd, const void *at, size_t len)
+{
+    const char *p = at;
+    while (len > 0) {
+        const ssize_t n = send(fd, p, len, MSG_NOSIGNAL);
+        if (n <= 0)
+            return false;
+        p += n;
+        len -= (size_t)n;
+    }
+    return true;
+}
+
+/* Reads one reply, never beyond it. */
+static inline void rig_read(int fd, struct reply *r)
+{
+    size_t len = 0;
+    char *end = NULL;
+    memset(r, 0, sizeof(*r));
+    while (!end) {
+        const ssize_t n = len < 4000 ? recv(fd, r->bytes + len, 1, 0) : 0;
+        if (n <= 0)
+            return;
+        len += (size_t)n;
+        end = len >= 4 && memcmp(r->bytes + len - 4, "\r\n\r\n", 4) == 0 ? r->bytes + len : NULL;
+    }
+    r->head = len;
+    const char *field = strstr(r->bytes, "Content-Length: ");
+    r->body = field ? (size_t)atol(field + 16) : 0;
+    must(r->head + r->body < sizeof(r->bytes));
+    while (len < r->head + r->body) {
+        const ssize_t n = recv(fd, r->bytes + len, r->head + r->body - len, 0);
+        if (n <= 0)
+            return;
+        len += (size_t)n;
+    }
+    r->status = atoi(r->bytes + 9);
+}
+
+#define RIG_BODY(n)                                                                                \
+    "{\"id\":\"" #n "\",\"inputs\":[{\"name\":\"x\",\"datatype\":\"FP32\",\"shape\":[1,4],"        \
+    "\"data\":[" #n ",2,3.5,-4]}]}"
+
+/* A request on the inference route with these further field lines; returns its length. */
+static inline size_t rig_request(char *out, size_t cap, const char *fields, const void *body,
+                                 size_t len)
+{
+    const int n = snprintf(out, cap,
+                           "POST /v2/models/m/infer HTTP/1.1\r\nHost: localhost\r\n%s"
+                           "Content-Length: %zu\r\n\r\n",
+                           fields, len);
+    must(n > 0 && (size_t)n + len < cap);
+    memcpy(out + n, body, len);
+    return (size_t)n + len;
+}
+
+/* One request on a connection of its own. */
+static inline void rig_ask(struct rig *r, const char *fields, const char *body, struct reply *ret)
+{
+    char bytes[8192];
+    const size_t len = rig_request(bytes, sizeof(bytes), fields, body, strlen(body));
+    const int fd = rig_connect(r);
+    atomic_fetch_add(&r->sent, 1);
+    (void)!rig_send(fd, bytes, len);
+    rig_read(fd, ret);
+    (void)close(fd);
+}
+
+#endif
