@@ -25,16 +25,19 @@ DEATHS = {"crash": "crash", "abort": "crash", "call": "sandbox"}
 @pytest.fixture(scope="module")
 def server(tmp_path_factory, models):
     folder = tmp_path_factory.mktemp("run")
-    wrong = hostile.make(folder / "made", {"id": "wrong", "generator": "graph",
-                                           "words": {"form": "wrong_shape"}})
     grows = folder / "grows.onnx"
     grows.write_bytes(hostile.model(
         [hostile.node("Expand", ["one", "n"], ["y"])],
         [hostile.tensor("n", hostile.T.INT64, [1])], [hostile.tensor("y", hostile.T.FLOAT, ["m"])],
         [hostile.constant("one", np.ones(1, np.float32))]).SerializeToString())
+    shapes = folder / "shapes.onnx"  # says [-1,2], gives what it is asked for
+    shapes.write_bytes(hostile.model(
+        [hostile.node("Reshape", ["x", "n"], ["y"])],
+        [hostile.tensor("x", hostile.T.FLOAT, ["a"]), hostile.tensor("n", hostile.T.INT64, ["b"])],
+        [hostile.tensor("y", hostile.T.FLOAT, ["c", 2])]).SerializeToString())
     paths = {**{n: models / f"{m}.onnx" for n, m in NEAR.items()},
              "spins": models / "spin.onnx", "bomb": models / "bomb.onnx",
-             "wrong": wrong, "deep": models / "chain_3000.onnx",
+             "shapes": shapes, "deep": models / "chain_3000.onnx",
              "grows": {"path": grows, "lane_reply": "4KiB"}}
     config = {"server": {"loops": 1}, "worker": {"quarantine": "2/60s"}}
     with running(folder, paths, config) as started:
@@ -83,14 +86,16 @@ def test_reply_too_big(server, models):
 
 def test_output_invalid(server, models):
     """A model that breaks its own signature is not answered with what it made."""
-    before = server.metrics()
+    before, worker = server.metrics(), worker_of(server, "shapes")
+    x = np.arange(4, dtype=np.float32)
     with Load(server, models, NEAR, threads=1):
-        state = state_of(server, "wrong")
-        if state["state"] == "failed":
-            return  # seen at load already
-        status, _, body, _ = ask(server, "wrong", {"x": np.ones((2, 4), np.float32)}, binary=True)
-        assert status == 500, body
-    moved(server, before, "garrison_inference_requests_total", 1, model="wrong",
+        for shape in ([4], [4, 1], [1, 2, 2]):
+            status, _, body, _ = ask(server, "shapes", {"x": x, "n": np.array(shape)}, binary=True)
+            assert status == 500 and b"signature" in body, (shape, status, body)
+        status, _, body, _ = ask(server, "shapes", {"x": x, "n": np.array([2, 2])}, binary=True)
+        assert status == 200 and body.endswith(x.tobytes()), body
+    assert worker_of(server, "shapes") == worker, "no fault of the worker"
+    moved(server, before, "garrison_inference_requests_total", 3, model="shapes",
           reason="output_invalid")
 
 

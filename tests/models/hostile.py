@@ -259,6 +259,9 @@ def graph(folder, form):
     if form == "long_name":
         return model([node("Neg", ["x"], ["y" * 70000])], x_in(),
                      [tensor("y" * 70000, T.FLOAT, [-1, 4])])
+    if form == "open_shape":  # says [-1, 4], gives what n says
+        return model([node("Reshape", ["x", "n"], ["y"])],
+                     [*x_in(), tensor("n", T.INT64, [-1])], y_out())
     assert form == "wrong_shape"  # says [-1, 4], gives [1]
     return model([node("ReduceSum", ["x"], ["s"], keepdims=0), node("Reshape", ["s", "n"], ["y"])],
                  x_in(), y_out(), [ints("n", 1)])

@@ -13,9 +13,7 @@ from kserve.protocol.infer_type import RequestedOutput
 def ask(model, name, kind, array, binary, wanted=None):
     tensor = InferInput(name=name, shape=list(array.shape), datatype=kind)
     tensor.set_data_from_numpy(array, binary_data=binary)
-    outputs = [RequestedOutput(wanted)] if wanted else []
-    for output in outputs:
-        output.binary_data = binary
+    outputs = [RequestedOutput(wanted, {"binary_data": binary})] if wanted else []
     return InferRequest(model_name=model, infer_inputs=[tensor], request_outputs=outputs)
 
 
