@@ -111,16 +111,38 @@ static inline void rig_poke(int fd)
     must(write(fd, &one, sizeof(one)) == sizeof(one));
 }
 
+/* Runs fn on the loop's thread, where the keeper's messages arrive, and waits for its end. */
+struct rig_call {
+    struct rig *rig;
+    void (*fn)(struct rig *r);
+    _Atomic bool done;
+};
+
+static inline void rig_called(void *arg)
+{
+    struct rig_call *call = arg;
+    call->fn(call->rig);
+    atomic_store(&call->done, true);
+}
+
+static inline void rig_in_loop(struct rig *r, void (*fn)(struct rig *r))
+{
+    struct rig_call call = {.rig = r, .fn = fn};
+    must(loop_post(r->front.loops[0].loop, rig_called, &call, NULL) == OK);
+    while (!atomic_load(&call.done))
+        (void)poll(NULL, 0, 1);
+}
+
 /* --- what the keeper would say -----------------------------------------------------------------
  */
 
-static inline void rig_publish(struct rig *r, enum version_state state)
+static inline void rig_snapshot(struct rig *r)
 {
     const struct snapshot_arm arm = {.weight = SNAPSHOT_WEIGHT_ONE};
     const struct snapshot_version version = {
         .version = STR_LIT("1"),
         .digest = {7},
-        .state = state,
+        .state = VERSION_READY,
         .worker = r->worker ? r->worker->id : SNAPSHOT_NO_WORKER,
         .cells = CELL_OTHER + VERSION_CELLS,
         .sig = rig_sig,
@@ -154,7 +176,7 @@ static inline void rig_publish(struct rig *r, enum version_state state)
     (void)close(fd);
 }
 
-static inline void rig_worker_start(struct rig *r)
+static inline void rig_offer(struct rig *r)
 {
     struct rig_worker *w = calloc(1, sizeof(*w));
     must(w);
@@ -175,11 +197,11 @@ static inline void rig_worker_start(struct rig *r)
     const struct link_message in = {.payload = {(char *)room, b.len}, .fds = fds};
     front_on_lane(&r->front, &in);
     r->worker = w;
-    rig_publish(r, VERSION_READY);
+    rig_snapshot(r);
 }
 
 /* The worker is gone between two instructions: what it holds is never answered. */
-static inline void rig_worker_kill(struct rig *r)
+static inline void rig_drop(struct rig *r)
 {
     struct rig_worker *w = r->worker;
     r->worker = NULL;
@@ -196,6 +218,21 @@ static inline void rig_worker_kill(struct rig *r)
     (void)close(w->memfd);
     (void)close(w->wake);
     free(w);
+}
+
+static inline void rig_publish(struct rig *r)
+{
+    rig_in_loop(r, rig_snapshot);
+}
+
+static inline void rig_worker_start(struct rig *r)
+{
+    rig_in_loop(r, rig_offer);
+}
+
+static inline void rig_worker_kill(struct rig *r)
+{
+    rig_in_loop(r, rig_drop);
 }
 
 /* --- the front ---------------------------------------------------------------------------------

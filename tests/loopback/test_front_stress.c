@@ -419,7 +419,7 @@ static void infer__a_storm_loses_and_counts_nothing_twice(void **state)
         while (rig_outcomes(r) < at && atomic_load(&r->sent) < STORM_CLIENTS * STORM_REQUESTS)
             (void)poll(NULL, 0, 1);
         if (i % 2 == 0)
-            rig_publish(r, VERSION_READY);
+            rig_publish(r);
         else
             rig_worker_kill(r);
         if (!r->worker)
