@@ -55,7 +55,7 @@ static struct answer load(const char *path)
 
 static uint64_t length_of(const char *head, size_t len)
 {
-    static const char name[] = "content-length:";
+    static const char name[] = "\ncontent-length:"; /* not the end of another field's name */
     for (size_t i = 0; i + sizeof(name) < len; i++) {
         if (strncasecmp(head + i, name, sizeof(name) - 1) == 0)
             return strtoull(head + i + sizeof(name) - 1, NULL, 10);

@@ -94,7 +94,7 @@ static void finished(struct flow *f, struct run *r)
 
 static uint64_t length_of(const char *head, size_t len)
 {
-    static const char name[] = "content-length:";
+    static const char name[] = "\ncontent-length:"; /* not the end of another field's name */
     for (size_t i = 0; i + sizeof(name) < len; i++) {
         if (strncasecmp(head + i, name, sizeof(name) - 1) == 0)
             return strtoull(head + i + sizeof(name) - 1, NULL, 10);
@@ -141,10 +141,11 @@ static void report(struct run *r, uint64_t ns)
     const double seconds = (double)ns / 1e9;
     const double cpu = (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
                        (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
+    const uint64_t middle = r->done / 2, last = r->done - 1 - r->done / 100;
     qsort(r->latency_ns, r->done, sizeof(*r->latency_ns), by_value);
     (void)printf("%llu %.6f %.1f %.2f %.2f %.6f %.0f %llu\n", (unsigned long long)r->done, seconds,
-                 (double)r->done / seconds, r->latency_ns[r->done / 2] / 1e3,
-                 r->latency_ns[r->done - 1 - r->done / 100] / 1e3, cpu,
+                 (double)r->done / seconds, (double)r->latency_ns[middle] / 1e3,
+                 (double)r->latency_ns[last] / 1e3, cpu,
                  (double)(r->bytes + r->done * r->request_len) / seconds,
                  (unsigned long long)r->not_200);
 }
@@ -171,7 +172,7 @@ static struct flow *connect_to(uint16_t port, int poll)
  */
 static void drain(struct flow *f, struct run *r, char *buffer)
 {
-    for (;;) {
+    while (r->done < r->want) { /* after the last answer the server may close */
         const ssize_t n = recv(f->fd, buffer, READ_BYTES, MSG_DONTWAIT);
         if (n < 0 && errno == EAGAIN)
             return;
