@@ -82,7 +82,7 @@ step_e2e_user() {
     mkdir -p "$home/build/release" "$home/.cache"
     cp -a tests scripts src docs demo README.md ARCHITECTURE.md STYLE.md THREATS.md SECURITY.md \
         LICENSE Makefile "$home/"
-    cp -a build/release/garrison build/release/garrison-worker "$home/build/release/"
+    cp -a build/release/{garrison,garrison-worker,lying_worker} "$home/build/release/"
     cp -a --reflink=auto .cache/runtime .cache/models .cache/venv "$home/.cache/"
     ln -s ../../.cache/runtime/libonnxruntime.so "$home/build/release/libonnxruntime.so"
     chown -R nobody "$home"

@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from conftest import WAIT, wait_for
+from conftest import SANITIZED, wait_for
 from live import moved, running
 from load import (Background, Load, answers, ask, case, connect, gone, post, role_pid, state_of,
                   worker_of)
@@ -184,7 +184,7 @@ def test_data_front_killed(server, models):
         status, _, got, _ = post(server, "/v2/models/nearer/infer", body, headers)
         took = time.monotonic() - begun
         assert status == 200 and strip(got) == strip(want)
-        assert took < 0.5 + 0.5, f"{took:.3f} s"  # the bar and a busy machine's share
+        assert took < (5 if SANITIZED else 0.5 + 0.5), f"{took:.3f} s"  # the bar and a busy machine's share
         wait_for("connections of the load to have broken", lambda: load.broken >= 1)
         load.advance()
     assert role_pid(server, "data_front") != victim
@@ -229,7 +229,7 @@ def test_ops_front_killed(server, models):
         victim = role_pid(server, "ops_front")
         os.kill(victim, signal.SIGKILL)
         wait_for("the kill", lambda: gone(victim))
-        assert server.request("/livez", base=server.ops, timeout=WAIT).status == 200
+        assert server.request("/livez", base=server.ops).status == 200
         load.advance()
         wait_for("the next ops front", lambda: role_pid(server, "ops_front") not in (None, victim))
         assert counted() > before

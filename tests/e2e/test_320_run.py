@@ -17,9 +17,11 @@ NEAR = {"near": "matmul", "nearer": "regressor"}
 FOREVER = {"n": np.array([1 << 62], np.int64)}
 # Rows of `lies` in tests/tools/lying_worker.c: those the front must catch, and deaths.
 LIES = ("slot", "unsent", "generation", "count", "twice", "status", "outputs", "length", "offset",
-        "rank", "dims", "dtype", "text", "scribble", "crash", "abort", "call")
+        "rank", "dims", "dtype", "text", "scribble", "crash", "abort", "call",
+        "admin", "message")
 LIARS = [f"liar{i}" for i in range(6)]  # many, since each death doubles the wait for the next start
-DEATHS = {"crash": "crash", "abort": "crash", "call": "sandbox"}
+DEATHS = {"crash": "crash", "abort": "crash", "call": "sandbox",
+          "admin": "crash", "message": "crash"}
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/message.h"
 #include "engine/lane_layout.h"
 
 #define LIE_FIRST 7000.0f
@@ -207,11 +208,37 @@ static void lie_call(const struct end *e, const struct lane_job *j)
     (void)fork();
 }
 
+static void say(uint16_t number, uint32_t len)
+{
+    const struct {
+        uint32_t len;
+        uint16_t number, flags;
+        uint64_t id;
+    } frame = {.len = len, .number = number, .id = 1};
+    const ssize_t ignored = write(MESSAGE_CONTROL_FD, &frame, sizeof frame);
+    (void)ignored;
+}
+
+/* An order that only an administrator may give. */
+static void lie_admin(const struct end *e, const struct lane_job *j)
+{
+    (void)e;
+    (void)j;
+    say(MESSAGE_status, 0);
+}
+
+static void lie_message(const struct end *e, const struct lane_job *j)
+{
+    (void)e;
+    (void)j;
+    say(0xfff0, 0x7fffffff);
+}
+
 /* In the order of LIES in tests/e2e/test_320_run.py. */
 static void (*const lies[])(const struct end *e, const struct lane_job *j) = {
-    lie_slot,    lie_unsent,   lie_generation, lie_count, lie_twice, lie_status,
-    lie_outputs, lie_length,   lie_offset,     lie_rank,  lie_dims,  lie_dtype,
-    lie_text,    lie_scribble, lie_crash,      lie_abort, lie_call,
+    lie_slot,   lie_unsent, lie_generation, lie_count, lie_twice,   lie_status, lie_outputs,
+    lie_length, lie_offset, lie_rank,       lie_dims,  lie_dtype,   lie_text,   lie_scribble,
+    lie_crash,  lie_abort,  lie_call,       lie_admin, lie_message,
 };
 
 void __wrap_lane_end_finish(struct lane_job *j, const struct lane_end_result *result)
