@@ -1,7 +1,10 @@
-/* The k-th allocation of the loop's thread fails, for every k that one connection and its request
- * make: the client is answered or disconnected, nothing is held afterwards, and the next request
- * succeeds. Linked with --wrap for the allocators (CMakeLists.txt). */
+/* The k-th allocation of the loop's thread fails, or the k-th and the three behind it, for every k
+ * that one connection and its request make: the client is answered or disconnected, nothing is held
+ * afterwards, and the next request succeeds. Linked with --wrap for the allocators
+ * (CMakeLists.txt). */
 #include "front_rig.h"
+
+#include <limits.h>
 
 #define OOM_STEPS_MAX 500
 
@@ -13,12 +16,18 @@ void *__wrap_calloc(size_t count, size_t n);
 void *__wrap_realloc(void *p, size_t n);
 
 static _Thread_local bool is_loop;
-static _Atomic int countdown = -1; /* allocations that still succeed; negative: all do */
+#define OOM_NEVER INT_MAX
+
+static _Atomic int countdown = OOM_NEVER; /* allocations that still succeed */
+static _Atomic int burst;                 /* so many then fail */
 static _Atomic bool failed;
 
 static bool fails(void)
 {
-    if (!is_loop || atomic_load(&countdown) < 0 || atomic_fetch_sub(&countdown, 1) > 0)
+    if (!is_loop || atomic_load(&countdown) == OOM_NEVER)
+        return false;
+    const int left = atomic_fetch_sub(&countdown, 1);
+    if (left > 0 || left <= -atomic_load(&burst))
         return false;
     atomic_store(&failed, true);
     return true;
@@ -55,8 +64,9 @@ static int ask(struct rig *r, const char *bytes, size_t len, struct reply *a)
     return a->status;
 }
 
-static void every_allocation_may_fail(struct rig *r, const char *bytes, size_t len)
+static void fail_each(struct rig *r, int count, const char *bytes, size_t len)
 {
+    atomic_store(&burst, count);
     struct reply *a = malloc(sizeof(*a));
     assert_non_null(a);
     assert_int_equal(ask(r, bytes, len, a), 200);
@@ -66,7 +76,7 @@ static void every_allocation_may_fail(struct rig *r, const char *bytes, size_t l
         atomic_store(&failed, false);
         atomic_store(&countdown, k);
         const int status = ask(r, bytes, len, a);
-        atomic_store(&countdown, -1);
+        atomic_store(&countdown, OOM_NEVER);
         rig_quiet(r);
         if (!atomic_load(&failed)) {
             assert_int_equal(status, 200);
@@ -79,6 +89,12 @@ static void every_allocation_may_fail(struct rig *r, const char *bytes, size_t l
         rig_quiet(r);
     }
     free(a);
+}
+
+static void every_allocation_may_fail(struct rig *r, const char *bytes, size_t len)
+{
+    fail_each(r, 1, bytes, len);
+    fail_each(r, 4, bytes, len); /* the answer to the first failure fails too */
 }
 
 static struct rig *started(void)
