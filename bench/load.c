@@ -168,8 +168,7 @@ static struct flow *connect_to(uint16_t port, int poll)
     return f;
 }
 
-/* Reads until the kernel has no more: the descriptor blocks, so only while bytes are known to wait.
- */
+/* Reads until the kernel has no more. */
 static void drain(struct flow *f, struct run *r, char *buffer)
 {
     while (r->done < r->want) { /* after the last answer the server may close */
@@ -179,6 +178,8 @@ static void drain(struct flow *f, struct run *r, char *buffer)
         if (n <= 0)
             die("recv");
         take(f, r, buffer, (size_t)n);
+        if ((size_t)n < READ_BYTES)
+            return; /* a short read was all there is; the edge tells of more (epoll(7)) */
     }
 }
 
