@@ -143,7 +143,8 @@ def test_quarantine(server, models):
         row = next(r for r in index if r["name"] == "worn")
         assert row["state"] == "UNAVAILABLE" and row["reason"]
         assert server.request("/v2/models/worn/ready").status != 200
-        assert server.metrics()['garrison_model_state{model="worn",version="1",state="failed"}'] == 1
+        assert server.metrics()[
+            'garrison_model_state{model="worn",version="1",state="failed"}'] == 1
         assert any(w["code"] == "quarantined" for w in server.status()["warnings"])
         assert server.request("/v2/health/live").status == 200
         load.advance()
@@ -184,7 +185,7 @@ def test_data_front_killed(server, models):
         status, _, got, _ = post(server, "/v2/models/nearer/infer", body, headers)
         took = time.monotonic() - begun
         assert status == 200 and strip(got) == strip(want)
-        assert took < (5 if SANITIZED else 0.5 + 0.5), f"{took:.3f} s"  # the bar and a busy machine's share
+        assert took < (5 if SANITIZED else 0.5 + 0.5), took  # the bar, and a busy machine's share
         wait_for("connections of the load to have broken", lambda: load.broken >= 1)
         load.advance()
     assert role_pid(server, "data_front") != victim

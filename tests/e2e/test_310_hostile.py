@@ -62,7 +62,7 @@ def zeros(server, name):
     for entry in told["inputs"]:
         shape = [min(max(d, 1), 64) for d in entry["shape"]]
         kind = NUMPY[entry["datatype"]]
-        made[entry["name"]] = np.full(shape, b"x", object) if kind is object else np.zeros(shape, kind)
+        made[entry["name"]] = np.full(shape, b"x" if kind is object else 0, kind)
     return made
 
 

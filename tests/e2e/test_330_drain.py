@@ -66,7 +66,7 @@ class Stop(Exception):
 
 
 def test_drain(start, models):
-    """All that is asked during the delay is answered, with Connection: close; none in flight fails."""
+    """What is asked during the delay is answered, with Connection: close; none in flight fails."""
     server = start()
     pids = [r["pid"] for r in server.status()["roles"]]
     load = Keeps(server, models, {"near": "matmul"}, threads=3)

@@ -123,7 +123,7 @@ def test_local_socket(serve, tmp_path, models):
     assert stat.S_ISSOCK(told.st_mode) and told.st_uid == os.geteuid()
     assert stat.S_IMODE(os.stat(tmp_path / "data").st_mode) == 0o700
     assert stat.S_IMODE(told.st_mode) & 0o007 == 0  # the group's way in is the directory
-    with socket.socket(socket.AF_UNIX) as link:  # what is no message ends the caller, not the server
+    with socket.socket(socket.AF_UNIX) as link:  # no message: the caller's end, not ours
         link.settimeout(WAIT)
         link.connect(path)
         link.sendall(b"\xff" * 64)
@@ -176,7 +176,8 @@ def trickle(links, piece):
     (b"POST /v2/models/near/infer HTTP/1.1\r\nHost: localhost\r\n", b"X-A: b\r\n"),
     (b"POST /v2/models/near/infer HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n",
      b"a"),
-    (b"POST /v2/models/near/infer HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n",
+    (b"POST /v2/models/near/infer HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked"
+     b"\r\n\r\n",
      b"1\r\na\r\n"),
 ], ids=["header", "body", "chunks"])
 def test_slow(limited, models, start, piece):

@@ -3,8 +3,8 @@
 
 usage: hostile.py OUTDIR [ID...]    makes OUTDIR/ID/model.onnx with what it names beside it
 
-Rows are in tests/data/models/hostile.tsv. `OUTDIR/marker.bin` holds MARKER, whose bytes no model may
-ever show: read as FP32 they are lawful weights, so a model that gets at them answers with them.
+Rows are in tests/data/models/hostile.tsv. `OUTDIR/marker.bin` holds MARKER, whose bytes no model
+may ever show: read as FP32 they are lawful weights, so a model that gets at them answers with them.
 Files are made without the checks of the onnx package: what is wanted is often what it refuses.
 """
 
@@ -312,7 +312,8 @@ def locale(folder, name):
 
 
 def slices(folder, at):
-    return model([node("Slice", ["x", "a", "b"], ["z"]), node("ReduceSum", ["z"], ["s"], keepdims=0),
+    return model([node("Slice", ["x", "a", "b"], ["z"]),
+                  node("ReduceSum", ["z"], ["s"], keepdims=0),
                   node("Add", ["x", "s"], ["y"])], x_in(), y_out(),
                  [ints("a", at, 0), ints("b", 1, 4)])
 

@@ -130,7 +130,7 @@ static void lie_length(const struct end *e, const struct lane_job *j)
 {
     struct lane_tensor row = good_row;
     row.len = 1ull << 40;
-    row.dim[0] = 1ll << 36;
+    row.dim[0] = 1LL << 36;
     reply(e, j, &good_head, &row);
 }
 
@@ -241,6 +241,8 @@ static void (*const lies[])(const struct end *e, const struct lane_job *j) = {
     lie_crash,  lie_abort,  lie_call,       lie_admin, lie_message,
 };
 
+#define LIES (sizeof lies / sizeof lies[0])
+
 void __wrap_lane_end_finish(struct lane_job *j, const struct lane_end_result *result)
 {
     float first = 0;
@@ -251,7 +253,7 @@ void __wrap_lane_end_finish(struct lane_job *j, const struct lane_end_result *re
     for (unsigned i = 0; i < end_count; i++)
         if (ends[i].end == j->end)
             mine = &ends[i];
-    if (!mine || !(number >= 0 && number < (float)(sizeof lies / sizeof lies[0]))) {
+    if (!mine || !(number >= 0 && number < 1000 && (unsigned)number < LIES)) {
         __real_lane_end_finish(j, result);
         return;
     }
