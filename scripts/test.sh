@@ -52,7 +52,8 @@ step_lint() {
 step_unit() {
     scripts/build.sh asan
     scripts/build.sh release
-    ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1 \
+    GARRISON_WORKER_DIR=$PWD/build/release \
+        ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1 \
         LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0 run_ctest asan
     run_ctest release
 }

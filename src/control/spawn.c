@@ -32,7 +32,7 @@ static void signals_as_new(void)
 {
     sigset_t none;
     (void)sigemptyset(&none);
-    for (int s = 1; s < 32; s++)
+    for (int s = 1; s < 65; s++) /* real-time signals too: some launchers ignore all */
         if (s != SIGKILL && s != SIGSTOP)
             (void)signal(s, SIG_DFL);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);

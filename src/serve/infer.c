@@ -94,7 +94,9 @@ static err admit(struct call *c)
 static err read_body(struct call *c, struct oip_body *body)
 {
     str value;
-    *body = (struct oip_body){.bytes = {(const char *)c->body.at, c->body_len}};
+    *body = (struct oip_body){.bytes = STR("")}; /* never NULL: the reader counts from it */
+    if (c->body_len > 0)
+        body->bytes = (str){(const char *)c->body.at, c->body_len};
     if (request_field(c->head, STR("inference-header-content-length"), &value)) {
         body->has_header = true;
         if (num_u64(value, c->body_len, &body->json_len, NULL) != OK)

@@ -248,7 +248,7 @@ static void worker__refuses_to_start_by_hand(void **state)
 {
     (void)state;
     char path[4096], command[8192];
-    (void)snprintf(path, sizeof path, "%s/garrison-worker", getenv("GARRISON_BUILD"));
+    (void)snprintf(path, sizeof path, "%s/garrison-worker", rig_build());
     RIG_MUST(access(path, X_OK) == 0);
     (void)snprintf(command, sizeof command, "%s --role=worker 3<&- 2>&1 | grep -q 'not by hand'",
                    path);
