@@ -6,6 +6,7 @@
 #   make lint       the gates alone
 #   make bench      the figures of bench/RESULTS.md
 #   make fuzz       a minute of fuzzing for each parser; SECONDS_EACH=600 for more
+#   make campaign-t09   the lane under TSan, 10^8 exchanges; adds a row to tests/ledger.csv
 #   make build      the two executables, in build/release
 #   make install    them and the runtime under PREFIX
 PREFIX ?= /usr/local
@@ -38,11 +39,15 @@ fuzz:
 	@scripts/setup.sh build runtime test
 	@scripts/fuzz.sh
 
+campaign-t09:
+	@scripts/setup.sh build test
+	@scripts/campaign.sh t09
+
 install: build
 	@cmake --install build/release --prefix $(PREFIX)
 
 clean:
 	rm -rf build
 
-.PHONY: setup build demo test lint bench fuzz install clean
+.PHONY: setup build demo test lint bench fuzz campaign-t09 install clean
 .NOTPARALLEL:
