@@ -48,7 +48,7 @@ static void send_one(struct lane *l, struct target *t, uint64_t mask)
         return;
     memset(lane_input_at(l, slot, 0), 0, bytes);
     lane_input_set(l, slot, 0, &shape, bytes);
-    lane_send(l, slot, &send);
+    (void)lane_send(l, slot, &send);
     const uint64_t where = atomic_load(&t->map.submissions[t->sent].where);
     uint8_t *extent = t->map.area + (where >> 32) * LANE_LINE;
     const struct lane_request *request = (const void *)extent;

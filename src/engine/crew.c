@@ -28,6 +28,13 @@ struct instance {
     bool busy, stopped;
     uint32_t job_count;
     struct lane_job jobs[BATCH_MAX];
+    struct lane_end_result results[BATCH_MAX]; /* of jobs; here since a frame would be zeroed */
+    const struct view *inputs[BATCH_MAX];      /* of a run */
+};
+
+struct pending {
+    struct lane_job job;
+    uint64_t taken_ns;
 };
 
 struct crew {
@@ -50,7 +57,7 @@ struct crew {
     struct run *guarded;
     uint64_t guard_ns;
     uint32_t pending_first, pending_count;
-    struct lane_job pending[PENDING_MAX];
+    struct pending pending[PENDING_MAX];
     struct instance instances[];
 };
 
@@ -69,7 +76,7 @@ static bool is_over(const struct lane_job *j, uint64_t now)
     return lane_end_cancelled(j) || (j->deadline_ns != 0 && now >= j->deadline_ns);
 }
 
-static struct lane_job *pending_at(struct crew *c, uint32_t i)
+static struct pending *pending_at(struct crew *c, uint32_t i)
 {
     return &c->pending[(c->pending_first + i) % PENDING_MAX];
 }
@@ -87,16 +94,18 @@ __attribute__((noreturn)) static void leave(const struct fault *f)
     _exit(1);
 }
 
-static void drain(struct crew *c)
+static void drain(struct crew *c, uint64_t now)
 {
     for (uint32_t i = 0; i < c->opts.lane_count; i++) {
         while (c->pending_count < PENDING_MAX) {
             struct fault f = {0};
-            const err e = lane_end_take(c->ends[i], pending_at(c, c->pending_count), &f);
+            struct pending *p = pending_at(c, c->pending_count);
+            const err e = lane_end_take(c->ends[i], &p->job, &f);
             if (e == ERR_NOT_FOUND)
                 break;
             if (e != OK)
                 leave(&f);
+            p->taken_ns = now;
             c->pending_count++;
         }
     }
@@ -111,11 +120,10 @@ static void pending_cut(struct crew *c, uint32_t i)
     c->pending_count--;
 }
 
-static void drop_expired(struct crew *c)
+static void drop_expired(struct crew *c, uint64_t now)
 {
-    const uint64_t now = clock_ns();
     for (uint32_t i = 0; i < c->pending_count;) {
-        struct lane_job *j = pending_at(c, i);
+        struct lane_job *j = &pending_at(c, i)->job;
         if (!is_over(j, now)) {
             i++;
             continue;
@@ -139,14 +147,14 @@ static void clean_lanes(struct crew *c)
 static uint64_t pick(struct crew *c, struct instance *in)
 {
     struct lane_job *first = &in->jobs[0];
-    *first = *pending_at(c, 0);
+    *first = pending_at(c, 0)->job;
     pending_cut(c, 0);
     in->job_count = 1;
     uint64_t rows = first->alone ? 0 : batch_rows(c->sig, first->inputs);
     if (rows == 0)
         return 0;
     for (uint32_t i = 0; i < c->pending_count && in->job_count < BATCH_MAX;) {
-        const struct lane_job *j = pending_at(c, i);
+        const struct lane_job *j = &pending_at(c, i)->job;
         const uint64_t more = j->alone ? 0 : batch_rows(c->sig, j->inputs);
         if (more == 0 || more > c->sig->max_batch_size || rows > c->sig->max_batch_size - more ||
             !batch_fits(c->sig, first->inputs, j->inputs)) {
@@ -184,18 +192,15 @@ static enum lane_status reply(const struct batch *b, uint32_t at, struct lane_jo
 }
 
 /* Runs jobs [from, from + count) of the instance; results by job. */
-static err run_jobs(struct instance *in, uint32_t from, uint32_t count,
-                    struct lane_end_result *results, struct fault *f)
+static err run_jobs(struct instance *in, uint32_t from, uint32_t count, struct fault *f)
 {
-    const struct view *inputs[BATCH_MAX];
     uint64_t outputs = 0, rows = 0;
     for (uint32_t i = 0; i < count; i++) {
-        inputs[i] = in->jobs[from + i].inputs;
+        in->inputs[i] = in->jobs[from + i].inputs;
         outputs |= in->jobs[from + i].outputs;
         rows += in->jobs[from + i].rows;
     }
-    const err e = batch_go(in->batch, inputs, count, outputs, f);
-    const uint64_t begun = clock_ns();
+    const err e = batch_go(in->batch, in->inputs, count, outputs, f);
     struct lane_end_result result = {.status = status_of(e),
                                      .batch_rows = (uint32_t)rows,
                                      .batch_requests = count,
@@ -204,10 +209,10 @@ static err run_jobs(struct instance *in, uint32_t from, uint32_t count,
     result.input_ns = times.input_ns;
     result.compute_ns = times.compute_ns;
     for (uint32_t i = 0; i < count; i++) {
-        results[from + i] = result;
+        in->results[from + i] = result;
         if (e == OK)
-            results[from + i].status = reply(in->batch, i, &in->jobs[from + i]);
-        results[from + i].output_ns = times.output_ns + clock_ns() - begun;
+            in->results[from + i].status = reply(in->batch, i, &in->jobs[from + i]);
+        in->results[from + i].output_ns = times.output_ns + clock_ns() - times.end_ns;
     }
     batch_clear(in->batch);
     return e;
@@ -231,14 +236,14 @@ static void kick(struct crew *c)
 }
 
 /* Finishes jobs [from, from + count); the lock is held on entry and return. */
-static void finish_jobs(struct instance *in, uint32_t from, uint32_t count,
-                        struct lane_end_result *results)
+static void finish_jobs(struct instance *in, uint32_t from, uint32_t count)
 {
     for (uint32_t i = from; i < from + count; i++) {
-        if (in->stopped && results[i].status == LANE_ENGINE)
-            results[i].status = LANE_TERMINATED;
-        results[i].quiet = true;
-        lane_end_finish(&in->jobs[i], &results[i]);
+        struct lane_end_result *result = &in->results[i];
+        if (in->stopped && result->status == LANE_ENGINE)
+            result->status = LANE_TERMINATED;
+        result->quiet = true;
+        lane_end_finish(&in->jobs[i], result);
     }
 }
 
@@ -246,7 +251,6 @@ static void finish_jobs(struct instance *in, uint32_t from, uint32_t count,
  * of those it was stacked with. Lock held on entry and return, not between. */
 static void work(struct crew *c, struct instance *in)
 {
-    struct lane_end_result results[BATCH_MAX];
     struct fault f = {0};
     const uint32_t count = in->job_count;
     const uint64_t begun = clock_ns();
@@ -259,21 +263,21 @@ static void work(struct crew *c, struct instance *in)
         (void)pthread_cond_signal(&c->tick);
     }
     (void)pthread_mutex_unlock(&c->lock);
-    const err e = run_jobs(in, 0, count, results, &f);
+    const err e = run_jobs(in, 0, count, &f);
     if (e != OK && count > 1 && !was_stopped(in)) {
         for (uint32_t i = 0; i < count; i++) {
             struct fault own = {0};
-            const err alone = run_jobs(in, i, 1, results, &own);
+            const err alone = run_jobs(in, i, 1, &own);
             (void)alone; /* told in results */
             (void)pthread_mutex_lock(&c->lock);
-            finish_jobs(in, i, 1, results);
+            finish_jobs(in, i, 1);
             kick(c);
             (void)pthread_mutex_unlock(&c->lock);
         }
         (void)pthread_mutex_lock(&c->lock);
     } else {
         (void)pthread_mutex_lock(&c->lock);
-        finish_jobs(in, 0, count, results);
+        finish_jobs(in, 0, count);
     }
     c->last_ns = clock_ns() - begun;
     c->held_ns += c->last_ns;
@@ -297,7 +301,7 @@ static bool delay(struct crew *c)
         c->running + 1 < c->opts.instances || c->running == 0)
         return false;
     for (uint32_t i = 0; i < c->pending_count; i++)
-        rows += pending_at(c, i)->rows;
+        rows += pending_at(c, i)->job.rows;
     if (rows >= c->sig->max_batch_size ||
         clock_ns() - pending_at(c, 0)->taken_ns >= c->opts.delay_ns)
         return false;
@@ -336,8 +340,9 @@ static void *thread_main(void *arg)
     while (!c->model)
         (void)pthread_cond_wait(&c->idle, &c->lock);
     for (;;) {
-        drain(c);
-        drop_expired(c);
+        const uint64_t now = clock_ns();
+        drain(c, now);
+        drop_expired(c, now);
         clean_lanes(c);
         if (c->pending_count == 0 || c->opts.delay_ns > 0 ||
             (c->held_ns > 0 && c->held_ns + c->last_ns > HOLD_NS))
@@ -484,7 +489,7 @@ err crew_drop(struct crew *c, uint8_t loop, uint32_t generation, struct fault *f
     c->dropped[at] = generation;
     (void)lane_end_drop(c->ends[at], generation);
     for (uint32_t i = 0; i < c->pending_count;) {
-        struct lane_job *j = pending_at(c, i);
+        struct lane_job *j = &pending_at(c, i)->job;
         if (j->end != c->ends[at] || j->generation != generation) {
             i++;
             continue;

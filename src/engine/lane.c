@@ -231,7 +231,7 @@ void lane_input_set(struct lane *l, uint32_t slot, uint32_t input, const struct 
     s->unset--;
 }
 
-void lane_send(struct lane *l, uint32_t slot, const struct lane_send_opts *opts)
+uint64_t lane_send(struct lane *l, uint32_t slot, const struct lane_send_opts *opts)
 {
     struct slot *s = slot_at(l, slot, SLOT_FILLING);
     must(s->unset == 0 && opts->outputs != 0);
@@ -258,6 +258,7 @@ void lane_send(struct lane *l, uint32_t slot, const struct lane_send_opts *opts)
     l->quiet = true;
     if (!opts->quiet)
         lane_kick(l);
+    return s->sent_ns;
 }
 
 void lane_kick(struct lane *l)
@@ -365,6 +366,7 @@ static err take_reply(struct lane *l, uint32_t slot, struct lane_done *ret_done,
     const uint64_t limit = now > s->sent_ns ? now - s->sent_ns : 0;
     s->state = SLOT_DONE;
     ret_done->slot = slot;
+    ret_done->reaped_ns = now;
     ret_done->status = (enum lane_status)reply.status;
     ret_done->views = reply.status == LANE_OK ? views : NULL;
     ret_done->view_count = reply.status == LANE_OK ? reply.output_count : 0;

@@ -77,8 +77,9 @@ struct lane_send_opts {
     bool quiet;           /* wake nobody yet: lane_kick follows before the loop sleeps */
 };
 
-/* Publishes a filled slot and, unless quiet, wakes the worker if it sleeps. */
-void lane_send(struct lane *l, uint32_t slot, const struct lane_send_opts *opts);
+/* Publishes a filled slot and, unless quiet, wakes the worker if it sleeps.
+ * returns when, in monotonic ns */
+uint64_t lane_send(struct lane *l, uint32_t slot, const struct lane_send_opts *opts);
 
 /* Wakes the worker, if it sleeps, for all that was sent quietly: one wake for many. */
 void lane_kick(struct lane *l);
@@ -95,6 +96,7 @@ struct lane_done {
     const struct view *views; /* NULL unless status is LANE_OK */
     uint32_t view_count;
     uint64_t input_ns, compute_ns, output_ns; /* stages in the worker, clamped to the time sent */
+    uint64_t reaped_ns;                       /* when it was taken, monotonic */
     uint32_t batch_rows, batch_requests;      /* of the run that computed it, >= 1 */
     char text[257];                           /* printable ASCII; for the log, never for a client */
 };

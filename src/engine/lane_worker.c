@@ -6,7 +6,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "base/memfd.h"
 #include "base/must.h"
 #include "base/scope.h"
@@ -217,7 +216,6 @@ static err take_entry(struct lane_end *e, struct lane_job *ret_job, struct fault
         .outputs = request.outputs,
         .rows = request.rows,
         .alone = (request.flags & LANE_FLAG_ALONE) != 0,
-        .taken_ns = clock_ns(),
         .inputs = run->inputs,
         .reply_bytes = run->room,
     };

@@ -27,7 +27,6 @@ struct lane_job {
     uint64_t outputs; /* mask */
     uint32_t rows;    /* not yet held against the inputs' dim 0; 0 is lawful */
     bool alone;
-    uint64_t taken_ns;
     const struct view *inputs; /* one per input of the signature; at NULL: left out. Until finish */
     uint64_t reply_bytes;      /* room for output tensors */
 };

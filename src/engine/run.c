@@ -321,7 +321,7 @@ err run_go(struct run *r, const struct view *inputs, uint64_t outputs, struct fa
     must(outputs != 0);
     run_clear(r);
     const uint64_t begun = clock_ns();
-    r->times = (struct run_times){0};
+    r->times = (struct run_times){.end_ns = begun};
     err e = make_inputs(r, inputs, f);
     for (uint32_t i = 0; i < sig->output_count; i++) {
         if (!(outputs >> i & 1))
@@ -345,7 +345,8 @@ err run_go(struct run *r, const struct view *inputs, uint64_t outputs, struct fa
             e = read_output(r, i, r->outputs[at++], f);
     if (e == OK)
         e = check_shapes(r, outputs, f);
-    r->times.output_ns = clock_ns() - done;
+    r->times.end_ns = clock_ns();
+    r->times.output_ns = r->times.end_ns - done;
     return e;
 }
 

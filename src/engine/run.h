@@ -30,7 +30,8 @@ MUST_USE err run_go(struct run *r, const struct view *inputs, uint64_t outputs, 
 const struct view *run_views(const struct run *r);
 
 struct run_times {
-    uint64_t input_ns, compute_ns, output_ns;
+    uint64_t input_ns, compute_ns, output_ns; /* what each part took */
+    uint64_t end_ns;                          /* when the last one ended */
 };
 struct run_times run_times(const struct run *r); /* of the last run */
 

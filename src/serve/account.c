@@ -147,6 +147,12 @@ uint64_t account_in_flight(const struct front *front)
 /* Cells ------------------------------------------------------------------------------------------
  */
 
+/* The end of a call: how long it took, and when that was. */
+struct ended {
+    uint64_t ns;
+    int64_t wall_us;
+};
+
 static uint32_t method_index(const struct call *c)
 {
     if (!c->head)
@@ -193,8 +199,9 @@ static void count_batch(const struct call *c, struct shard s, uint32_t base)
     cell_add_double(s, cell + 3, share * (double)c->stage_ns[STAGE_OUTPUT]);
 }
 
-static void count_answer(struct call *c, struct shard s, uint32_t base, uint64_t ns)
+static void count_answer(struct call *c, struct shard s, uint32_t base, const struct ended *end)
 {
+    const uint64_t ns = end->ns;
     static const enum stage told[] = {STAGE_QUEUE, STAGE_INPUT, STAGE_COMPUTE, STAGE_OUTPUT};
     uint64_t sum = 0;
     for (enum stage i = 0; i < STAGE_REPLY; i++)
@@ -210,7 +217,7 @@ static void count_answer(struct call *c, struct shard s, uint32_t base, uint64_t
     cell_add(s, base + VERSION_ROWS, c->infer.rows);
     cell_add(s, base + VERSION_SUCCESS, 1);
     cell_add(s, base + VERSION_SUCCESS + 1, ns);
-    cell_set(s, base + VERSION_LAST_MS, (uint64_t)clock_wall_us() / 1000);
+    cell_set(s, base + VERSION_LAST_MS, (uint64_t)end->wall_us / 1000);
     count_batch(c, s, base);
 }
 
@@ -223,17 +230,17 @@ static uint32_t base_of(const struct call *c)
                                                                                   : CELL_OTHER;
 }
 
-static void count_inference(struct call *c, struct shard s, uint64_t ns)
+static void count_inference(struct call *c, struct shard s, const struct ended *end)
 {
     const uint32_t base = base_of(c);
     const enum pair pair = c->fault.code == OK ? PAIR_OK_NONE : c->fault.pair;
     cell_add(s, base + VERSION_PAIRS + (uint32_t)pair, 1);
     if (pair == PAIR_OK_NONE) {
-        count_answer(c, s, base, ns);
+        count_answer(c, s, base, end);
         return;
     }
     cell_add(s, base + VERSION_FAIL, 1);
-    cell_add(s, base + VERSION_FAIL + 1, ns);
+    cell_add(s, base + VERSION_FAIL + 1, end->ns);
 }
 
 void account_backend(struct front_loop *l, const struct backend *b)
@@ -249,12 +256,12 @@ void account_backend(struct front_loop *l, const struct backend *b)
 /* Events -----------------------------------------------------------------------------------------
  */
 
-static void event_fixed(const struct call *c, struct event *e, uint64_t ns)
+static void event_fixed(const struct call *c, struct event *e, const struct ended *end)
 {
     static const uint8_t methods[CELL_METHODS] = {1, 2, 3, 0};
     const struct conn *conn = http_conn(c->http);
-    e->wall_us = clock_wall_us();
-    e->duration_ns = ns;
+    e->wall_us = end->wall_us;
+    e->duration_ns = end->ns;
     memcpy(e->stage_ns, c->stage_ns, sizeof(e->stage_ns));
     e->request_bytes = c->sent_len;
     e->response_bytes = c->reply_len;
@@ -308,13 +315,13 @@ static uint32_t event_texts(const struct call *c, struct event *e)
     return at;
 }
 
-static void write_event(const struct call *c, uint64_t ns)
+static void write_event(const struct call *c, const struct ended *end)
 {
     struct event *e = ring_room(c->owner->account->events, EVENT_BYTES_MAX);
     if (!e)
         return; /* full: dropped and counted */
     memset(e, 0, sizeof(*e));
-    event_fixed(c, e, ns);
+    event_fixed(c, e, end);
     const uint32_t texts = event_texts(c, e);
     ring_commit(c->owner->account->events, (uint32_t)sizeof(*e) + texts);
 }
@@ -322,14 +329,15 @@ static void write_event(const struct call *c, uint64_t ns)
 void account_call(struct call *c, uint64_t now_ns)
 {
     struct account *a = c->owner->account;
-    const uint64_t ns = now_ns > c->first_ns ? now_ns - c->first_ns : 0;
+    const struct ended end = {.ns = now_ns > c->first_ns ? now_ns - c->first_ns : 0,
+                              .wall_us = clock_wall_us()};
     if (c->begun)
         gauge(a, FIXED_IN_FLIGHT, -1);
     c->begun = false;
-    count_http(c, a->shard, ns);
+    count_http(c, a->shard, end.ns);
     if (c->route == ROUTE_infer)
-        count_inference(c, a->shard, ns);
-    write_event(c, ns);
+        count_inference(c, a->shard, &end);
+    write_event(c, &end);
 }
 
 /* Small counters ---------------------------------------------------------------------------------

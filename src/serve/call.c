@@ -2,6 +2,8 @@
  * in a lane, a body, a view of the routing), call_reset knows. */
 #include "serve/call.h"
 
+#include <stddef.h>
+
 #include "base/clock.h"
 #include "base/must.h"
 #include "serve/account.h"
@@ -12,6 +14,7 @@
 void call_init(struct call *c, struct http *http, struct front_loop *owner)
 {
     *c = (struct call){.http = http, .owner = owner, .route = ROUTE_NONE};
+    chain_over(&c->body_chain, c->room, sizeof(c->room));
     arena_init(&c->arena, owner->front->settings->arena);
 }
 
@@ -36,7 +39,14 @@ void call_reset(struct call *c)
     chain_free(&c->body_chain);
     arena_reset(&c->arena);
     const struct arena arena = c->arena;
-    *c = (struct call){.http = c->http, .owner = c->owner, .route = ROUTE_NONE, .arena = arena};
+    struct http *http = c->http;
+    struct front_loop *owner = c->owner;
+    memset(c, 0, offsetof(struct call, head_bytes));
+    c->http = http;
+    c->owner = owner;
+    c->route = ROUTE_NONE;
+    c->arena = arena;
+    chain_over(&c->body_chain, c->room, sizeof(c->room));
     if (again) {
         backend_dispatch(again); /* the room that was given back may be what others wait for */
         backend_release(again);

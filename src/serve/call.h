@@ -20,6 +20,7 @@
 #define CALL_TRACE_BYTES 16u
 #define CALL_SPAN_BYTES  8u
 #define CALL_HEAD_BYTES  1024u /* of a reply */
+#define CALL_ROOM_BYTES  1024u /* of its body, before it takes memory of its own */
 
 struct http;
 
@@ -79,12 +80,15 @@ struct call {
     /* The answer. */
     struct fault fault;
     struct call_reply reply;
-    char head_bytes[CALL_HEAD_BYTES]; /* of a good reply */
-    uint32_t head_len;
+    uint32_t head_len;       /* of head_bytes */
     struct chain body_chain; /* its body; of an error the whole reply */
     uint64_t reply_len;      /* body bytes of the reply */
     bool own_body;           /* of an error: body_chain holds its body alone */
     bool begun;              /* counted as in flight */
+
+    /* Last, since call_reset leaves them as they are. */
+    char head_bytes[CALL_HEAD_BYTES]; /* of a good reply */
+    char room[CALL_ROOM_BYTES];       /* where body_chain begins */
 };
 
 void call_init(struct call *c, struct http *http, struct front_loop *owner);

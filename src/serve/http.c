@@ -37,6 +37,7 @@ struct http {
     uint32_t requests;
     bool in_pump, gone, last, peer_ended;
     uint64_t quiet_ns; /* since when nothing is under way */
+    uint64_t input_ns; /* when the parser was last given bytes */
     uint64_t body_ns;  /* since when the body comes */
     uint64_t write_ns; /* last progress of an unfinished reply */
     uint64_t write_left;
@@ -73,10 +74,10 @@ static void end_connection(struct http *h)
 /* Replying --------------------------------------------------------------------------------------
  */
 
-static void reply_done(struct http *h)
+static void reply_done(struct http *h, uint64_t now_ns)
 {
     call_reset(&h->call);
-    h->quiet_ns = clock_ns();
+    h->quiet_ns = now_ns;
     if (h->last || h->peer_ended)
         end_connection(h);
 }
@@ -130,7 +131,7 @@ void http_reply(struct http *h)
     account_call(c, h->write_ns);
     if (h->write_left > 0 || h->gone)
         return;
-    reply_done(h);
+    reply_done(h, h->write_ns);
     if (!h->in_pump)
         http_pump(h);
 }
@@ -165,7 +166,7 @@ static void on_head(struct http *h, const struct request_head *head)
     c->head = head;
     c->state = CALL_BODY;
     h->requests++;
-    h->body_ns = clock_ns();
+    h->body_ns = h->input_ns;
     h->last = !head->keep_alive;
     account_begin(c);
     err e = gate_pass(c, &h->permit);
@@ -222,10 +223,9 @@ static void on_refused(struct http *h, const struct h1_out *out)
 static bool step(struct http *h, str *input)
 {
     struct h1_out out = {0};
-    const uint64_t now = h->call.state == CALL_IDLE ? clock_ns() : 0;
     const enum h1_event event = h1_next(&h->parser, input, &out);
     if (h->call.state == CALL_IDLE && !h1_idle(&h->parser))
-        call_begin(&h->call, now); /* a lone line end between requests begins none */
+        call_begin(&h->call, h->input_ns); /* a lone line end between requests begins none */
     switch (event) {
     case H1_MORE:
         return false;
@@ -267,6 +267,7 @@ static void keep_ahead(struct http *h, str bytes)
 static void run_input(struct http *h, str *input)
 {
     h->in_pump = true;
+    h->input_ns = clock_ns();
     while (!h->gone && !busy(h) && (input->len > 0 || !h1_idle(&h->parser))) {
         if (!step(h, input))
             break;
@@ -320,7 +321,7 @@ static void on_drained(void *owner)
 {
     struct http *h = owner;
     h->write_left = 0;
-    reply_done(h);
+    reply_done(h, clock_ns());
     http_pump(h);
 }
 

@@ -241,13 +241,9 @@ enum infer_sent infer_send(struct call *c, struct lane_hold *hold)
         call_fail(c);
         return INFER_ENDED;
     }
-    c->sent_ns = clock_ns();
     c->state = CALL_RUNNING;
     c->hold = hold;
     c->slot = slot;
-    hold->flights[slot] =
-        (struct flight){.call = c, .sent_ns = c->sent_ns, .rows = (uint32_t)c->infer.rows};
-    hold->in_flight++;
     const struct lane_send_opts opts = {
         .deadline_ns = c->deadline_ns,
         .outputs = mask,
@@ -255,7 +251,10 @@ enum infer_sent infer_send(struct call *c, struct lane_hold *hold)
         .alone = !c->target.version->batches,
         .quiet = true,
     };
-    lane_send(hold->lane, slot, &opts);
+    c->sent_ns = lane_send(hold->lane, slot, &opts);
+    hold->flights[slot] =
+        (struct flight){.call = c, .sent_ns = c->sent_ns, .rows = (uint32_t)c->infer.rows};
+    hold->in_flight++;
     return INFER_SENT;
 }
 
@@ -329,7 +328,7 @@ static err judge(struct call *c, const struct lane_done *done)
 
 void infer_landed(struct call *c, const struct lane_done *done)
 {
-    c->reaped_ns = clock_ns();
+    c->reaped_ns = done->reaped_ns;
     keep_stages(c, done);
     c->hold->refs++; /* until the reply is written: call_reset gives slot and hold back */
     c->state = CALL_REPLYING;

@@ -96,7 +96,7 @@ static inline uint32_t rig_send(struct rig *r, uint32_t rows, uint64_t outputs)
     const uint32_t slot = rig_fill(r, rows, rows * 32ull);
     const struct lane_send_opts send = {.deadline_ns = 99, .outputs = outputs, .rows = rows};
 
-    lane_send(r->lane, slot, &send);
+    (void)lane_send(r->lane, slot, &send);
     return slot;
 }
 

@@ -173,7 +173,7 @@ static void lane__carries_a_request_there_and_back(void **state)
     const uint32_t slot = rig_fill(&r, 3, 3 * 32);
     const struct lane_send_opts send = {
         .deadline_ns = 123456789, .outputs = RIG_ALL, .rows = 3, .alone = true};
-    lane_send(r.lane, slot, &send);
+    (void)lane_send(r.lane, slot, &send);
 
     struct lane_job job = rig_take(&r);
     assert_int_equal(job.slot, slot);
@@ -223,7 +223,7 @@ static void lane__carries_the_wanted_outputs_and_an_optional_input(void **state)
     lane_input_set(r.lane, slot, 0, &x, 16);
     lane_input_set(r.lane, slot, 1, &scalar, 8);
     const struct lane_send_opts send = {.outputs = 5, .rows = 2};
-    lane_send(r.lane, slot, &send);
+    (void)lane_send(r.lane, slot, &send);
     struct lane_job job = rig_take(&r);
     assert_false(job.alone);
     assert_int_equal(job.inputs[1].len, 8);
@@ -250,7 +250,7 @@ static void lane__carries_empty_tensors(void **state)
     assert_non_null(lane_input_at(r.lane, slot, 0));
     lane_input_set(r.lane, slot, 0, &none, 0);
     const struct lane_send_opts send = {.outputs = 1, .rows = 0};
-    lane_send(r.lane, slot, &send);
+    (void)lane_send(r.lane, slot, &send);
     struct lane_job job = rig_take(&r);
     assert_int_equal(job.rows, 0);
     assert_non_null(job.inputs[0].at);

@@ -126,7 +126,7 @@ static bool send_one(struct front *f)
     f->tag[slot] = pick;
     f->count[slot] = count;
     const struct lane_send_opts send = {.outputs = 1, .rows = 1};
-    lane_send(f->lane, slot, &send);
+    (void)lane_send(f->lane, slot, &send);
     return true;
 }
 

@@ -251,7 +251,7 @@ static inline uint32_t rig_send_job(struct rig *r, const struct view *inputs,
         memcpy(lane_input_at(r->lane, slot, i), inputs[i].at, inputs[i].len);
         lane_input_set(r->lane, slot, i, &inputs[i].shape, inputs[i].len);
     }
-    lane_send(r->lane, slot, opts);
+    (void)lane_send(r->lane, slot, opts);
     return slot;
 }
 

@@ -91,6 +91,28 @@ static void chain__spreads_long_text_over_blocks_and_is_used_again(void **state)
     chain_free(&c);
 }
 
+static void chain_over__writes_into_lent_room_first(void **state)
+{
+    (void)state;
+    struct chain c;
+    char room[16];
+    chain_over(&c, room, sizeof(room));
+    for (int round = 0; round < 2; round++) {
+        chain_put(&c, STR("0123456789"));
+        assert_ptr_equal(c.pieces[0].iov_base, room);
+        assert_null(c.blocks);
+        chain_put(&c, STR("0123456789"));
+        assert_int_equal(c.piece_count, 2);
+        assert_int_equal(c.len, 20);
+        assert_memory_equal(room, "0123456789012345", 16);
+        assert_memory_equal(c.pieces[1].iov_base, "6789", 4);
+        chain_reset(&c);
+    }
+    chain_put(&c, STR("01234567890"));
+    assert_ptr_not_equal(chain_room(&c, 6), room + 11); /* not enough is left of it */
+    chain_free(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -99,6 +121,7 @@ int main(void)
         cmocka_unit_test(chain__grows_one_piece_by_small_writes),
         cmocka_unit_test(chain__keeps_the_order_of_written_and_borrowed),
         cmocka_unit_test(chain__spreads_long_text_over_blocks_and_is_used_again),
+        cmocka_unit_test(chain_over__writes_into_lent_room_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
