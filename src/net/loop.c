@@ -7,6 +7,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include <sys/timerfd.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "base/clock.h"
@@ -171,51 +173,6 @@ static void handle_free(uv_handle_t *handle)
     free(handle);
 }
 
-/* Timers ----------------------------------------------------------------------------------------
- */
-
-static void on_timer(uv_timer_t *handle)
-{
-    struct timer *t = handle->data;
-    t->fn(t->arg);
-}
-
-err timer_init(struct timer *t, struct loop *l, void (*fn)(void *arg), void *arg, struct fault *f)
-{
-    uv_timer_t *handle = malloc(sizeof(*handle));
-    if (!handle)
-        return fail(f, ERR_UNAVAILABLE, "no memory for a timer");
-    must(uv_timer_init(&l->uv, handle) == 0);
-    handle->data = t;
-    *t = (struct timer){.impl = handle, .fn = fn, .arg = arg};
-    return OK;
-}
-
-void timer_set(struct timer *t, uint64_t after_ns)
-{
-    uv_timer_t *handle = t->impl;
-    /* the loop counts whole ms of the same clock: rounding the end up, not the way to it */
-    const uint64_t now = clock_ns();
-    const uint64_t end = after_ns < UINT64_MAX / 2 ? now + after_ns : UINT64_MAX / 2;
-    const uint64_t end_ms = end / NS_PER_MS + (end % NS_PER_MS != 0);
-    uv_update_time(handle->loop);
-    const uint64_t now_ms = uv_now(handle->loop);
-    must(uv_timer_start(handle, on_timer, end_ms > now_ms ? end_ms - now_ms : 0, 0) == 0);
-}
-
-void timer_cancel(struct timer *t)
-{
-    if (t->impl)
-        (void)uv_timer_stop(t->impl);
-}
-
-void timer_close(struct timer *t)
-{
-    if (t->impl)
-        uv_close(t->impl, handle_free);
-    t->impl = NULL;
-}
-
 /* Descriptors -----------------------------------------------------------------------------------
  */
 
@@ -266,6 +223,63 @@ void poll_close(struct poll *p)
         uv_close(p->impl, handle_free);
     }
     p->impl = NULL;
+}
+
+/* Timers ----------------------------------------------------------------------------------------
+ */
+
+static void on_timer(void *arg, unsigned ready)
+{
+    struct timer *t = arg;
+    uint64_t count;
+    (void)ready;
+    if (read(t->fd, &count, sizeof(count)) == (ssize_t)sizeof(count))
+        t->fn(t->arg); /* else it was set anew or cancelled in this turn */
+}
+
+err timer_init(struct timer *t, struct loop *l, void (*fn)(void *arg), void *arg, struct fault *f)
+{
+    const int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    if (fd < 0)
+        return fail(f, ERR_UNAVAILABLE, "no descriptor for a timer");
+    const err e = poll_init(&t->poll, l, fd, on_timer, t, f);
+    if (e != OK) {
+        (void)close(fd);
+        return e;
+    }
+    t->fd = fd;
+    t->fn = fn;
+    t->arg = arg;
+    poll_want(&t->poll, POLL_READ);
+    return OK;
+}
+
+/* 0 ns disarm a timerfd, so the shortest time is one. */
+static void arm(const struct timer *t, uint64_t ns)
+{
+    const struct itimerspec in = {
+        .it_value = {.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)}};
+    must(timerfd_settime(t->fd, 0, &in, NULL) == 0);
+}
+
+void timer_set(struct timer *t, uint64_t after_ns)
+{
+    const uint64_t most = UINT64_MAX / 4; /* 146 years: the kernel's own bound is twice that */
+    arm(t, after_ns == 0 ? 1 : after_ns < most ? after_ns : most);
+}
+
+void timer_cancel(struct timer *t)
+{
+    if (t->poll.impl)
+        arm(t, 0);
+}
+
+void timer_close(struct timer *t)
+{
+    if (!t->poll.impl)
+        return;
+    poll_close(&t->poll);
+    (void)close(t->fd);
 }
 
 /* Signals ---------------------------------------------------------------------------------------

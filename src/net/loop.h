@@ -31,18 +31,6 @@ MUST_USE err loop_post(struct loop *l, void (*fn)(void *arg), void *arg, struct 
 void loop_hooks(struct loop *l, bool (*before_sleep)(void *arg), void (*after_wake)(void *arg),
                 void *arg);
 
-/* One-shot timer, embedded; zeroed is idle. Resolution 1 ms, never early. */
-struct timer {
-    void *impl; /* uv_timer_t, freed by the loop after timer_close */
-    void (*fn)(void *arg);
-    void *arg;
-};
-MUST_USE err timer_init(struct timer *t, struct loop *l, void (*fn)(void *arg), void *arg,
-                        struct fault *f);
-void timer_set(struct timer *t, uint64_t after_ns); /* starts anew, also when running */
-void timer_cancel(struct timer *t);                 /* idle again */
-void timer_close(struct timer *t);                  /* memory of t may be reused at once */
-
 /* Readiness of a descriptor (level triggered), embedded. */
 #define POLL_READ  1u
 #define POLL_WRITE 2u
@@ -55,6 +43,21 @@ MUST_USE err poll_init(struct poll *p, struct loop *l, int fd,
                        void (*fn)(void *arg, unsigned ready), void *arg, struct fault *f);
 void poll_want(struct poll *p, unsigned events); /* POLL_READ | POLL_WRITE; 0 stops */
 void poll_close(struct poll *p);                 /* memory of p may be reused; the fd stays open */
+
+/* One-shot timer, embedded; zeroed is idle. Never early. It is a descriptor of its own: a wait of
+ * the loop then has no timeout, which the kernel would have to arm and take back each time it
+ * sleeps. */
+struct timer {
+    struct poll poll;
+    int fd;
+    void (*fn)(void *arg);
+    void *arg;
+};
+MUST_USE err timer_init(struct timer *t, struct loop *l, void (*fn)(void *arg), void *arg,
+                        struct fault *f);
+void timer_set(struct timer *t, uint64_t after_ns); /* starts anew, also when running */
+void timer_cancel(struct timer *t);                 /* idle again */
+void timer_close(struct timer *t);                  /* memory of t may be reused at once */
 
 /* Signals as loop callbacks (keeper only, in its main thread). */
 struct loop_signal {

@@ -103,6 +103,44 @@ static void timer__cancelled_does_not_fire(void **state)
     rig_end(r);
 }
 
+struct twins {
+    struct rig *rig;
+    struct timer timers[2];
+    uint32_t fired;
+};
+
+static void cancels_both(void *arg)
+{
+    struct twins *p = arg;
+    p->fired++;
+    timer_cancel(&p->timers[0]);
+    timer_cancel(&p->timers[1]);
+}
+
+/* Both are due when the loop looks: the first to fire takes the other back in the same turn. */
+static void timer__cancelled_when_due_does_not_fire(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    struct twins p = {.rig = r};
+    struct timer end;
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_int_equal(timer_init(&p.timers[i], r->loop, cancels_both, &p, NULL), OK);
+        timer_set(&p.timers[i], 0);
+    }
+    assert_int_equal(timer_init(&end, r->loop, stop, r, NULL), OK);
+    timer_set(&end, 5 * NS_PER_MS);
+    const uint64_t due = clock_ns() + NS_PER_MS;
+    while (clock_ns() < due)
+        continue;
+    loop_run(r->loop);
+    assert_int_equal(p.fired, 1);
+    timer_close(&p.timers[0]);
+    timer_close(&p.timers[1]);
+    timer_close(&end);
+    rig_end(r);
+}
+
 struct job {
     struct rig *rig;
     uint32_t thread, number;
@@ -188,6 +226,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(timer__is_never_early),
         cmocka_unit_test(timer__cancelled_does_not_fire),
+        cmocka_unit_test(timer__cancelled_when_due_does_not_fire),
         cmocka_unit_test(loop_post__keeps_the_order_of_each_thread),
         cmocka_unit_test(loop_free__drops_what_was_posted_too_late),
         cmocka_unit_test(poll__tells_of_a_hang_up),
