@@ -217,8 +217,14 @@ void listener_drain(struct listener *li)
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 {
     (void)suggested;
-    struct conn *c = handle->data;
-    *buffer = uv_buf_init(c->from->read_buffer, READ_BYTES);
+    const struct conn *c = handle->data;
+    uint8_t *at = NULL;
+    const uint64_t room =
+        c->ops->room && !c->closing && !c->finishing ? c->ops->room(c->owner, &at) : 0;
+    if (room > 0)
+        *buffer = uv_buf_init((char *)at, room < UINT32_MAX ? (unsigned)room : UINT32_MAX);
+    else
+        *buffer = uv_buf_init(c->from->read_buffer, READ_BYTES);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buffer)

@@ -30,6 +30,9 @@ struct conn_ops {
     void (*end)(void *owner);     /* the peer has left: end of stream or reset; no data follows */
     void (*drained)(void *owner); /* every byte of an unfinished conn_write is with the kernel */
     void (*closed)(void *owner);  /* the connection is gone; its memory too, after return */
+    /* Where the next bytes may be read to, and how many: they come to data without a copy between.
+     * 0 or no function: they stand in a buffer of the loop. */
+    uint64_t (*room)(void *owner, uint8_t **ret_at);
 };
 
 /* Takes over a listening descriptor (non-blocking, stays open for its other holders); accept calls

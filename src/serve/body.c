@@ -91,9 +91,23 @@ err body_add(struct body_reader *r, struct call *c, str piece)
     const err e = grow(r, c, c->body_len + piece.len);
     if (e != OK)
         return e;
-    memcpy(c->body.at + c->body_len, piece.at, piece.len);
+    uint8_t *to = c->body.at + c->body_len;
+    if ((const uint8_t *)piece.at != to) /* else it was read to where body_room said */
+        memcpy(to, piece.at, piece.len);
     c->body_len += piece.len;
     return OK;
+}
+
+uint64_t body_room(const struct body_reader *r, const struct call *c, uint8_t **ret_at)
+{
+    const struct request_head *head = c->head;
+    if (r->coded || head->chunked)
+        return 0;
+    const uint64_t end = c->body.cap < head->content_length ? c->body.cap : head->content_length;
+    if (end <= c->body_len)
+        return 0;
+    *ret_at = c->body.at + c->body_len;
+    return end - c->body_len;
 }
 
 err body_end(struct body_reader *r, struct call *c)

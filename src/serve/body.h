@@ -21,6 +21,10 @@ MUST_USE err body_begin(struct body_reader *r, struct call *c);
  *         ERR_UNAVAILABLE: no memory */
 MUST_USE err body_add(struct body_reader *r, struct call *c, str piece);
 
+/* Where the next bytes may be read to, so that body_add need not copy them.
+ * returns how many, 0: they are coded, in chunks, or there is no buffer for them yet */
+uint64_t body_room(const struct body_reader *r, const struct call *c, uint8_t **ret_at);
+
 /* The body is whole: call->body and body_len hold it.
  * errors  ERR_INPUT: the coding ends too early */
 MUST_USE err body_end(struct body_reader *r, struct call *c);

@@ -308,6 +308,14 @@ static void on_data(void *owner, str bytes)
         keep_ahead(h, bytes);
 }
 
+static uint64_t on_room(void *owner, uint8_t **ret_at)
+{
+    const struct http *h = owner;
+    return h->call.state == CALL_BODY && h->call.head && h->ahead_len == 0
+               ? body_room(&h->body, &h->call, ret_at)
+               : 0;
+}
+
 static void on_peer_end(void *owner)
 {
     struct http *h = owner;
@@ -364,7 +372,11 @@ bool http_back(struct http *h)
 
 void http_accept(struct front_loop *l, struct conn *c)
 {
-    static const struct conn_ops ops = {on_data, on_peer_end, on_drained, on_closed};
+    static const struct conn_ops ops = {.data = on_data,
+                                        .end = on_peer_end,
+                                        .drained = on_drained,
+                                        .closed = on_closed,
+                                        .room = on_room};
     struct http *h = calloc(1, sizeof(*h));
     if (!h) {
         conn_close(c);

@@ -188,6 +188,19 @@ def test_pipelined_requests_are_answered_in_order(server, answer):
         assert wire.reply().json == {"live": True}
 
 
+def test_a_body_in_parts_ends_where_the_next_request_begins(server, answer):
+    """After the 100 the body is read to where it belongs, and not a byte further."""
+    body = ROW + b" " * 60000
+    with Wire(server.data_port) as wire:
+        wire.send(request("POST", PATH, body, ["Expect: 100-continue"])[:-len(body)])
+        assert wire.reply(skip_continue=False).status == 100
+        for start, end in ((0, 1), (1, 4001), (4001, 50000)):
+            wire.send(body[start:end])
+        wire.send(body[50000:] + LIVE)
+        assert wire.reply().json == answer
+        assert wire.reply().json == {"live": True}
+
+
 def test_a_long_pipeline(server):
     """More than is read ahead while a request runs; the limit of requests ends it."""
     with Wire(server.data_port) as wire:

@@ -80,7 +80,8 @@ static void on_closed(void *owner)
 
 static void accepted(void *arg, struct conn *c)
 {
-    static const struct conn_ops ops = {on_data, on_end, on_drained, on_closed};
+    static const struct conn_ops ops = {
+        .data = on_data, .end = on_end, .drained = on_drained, .closed = on_closed};
     struct peer *p = malloc(sizeof(*p));
     must(p);
     p->rig = arg;
