@@ -10,7 +10,8 @@
  * Memory is sequentially consistent here; the C uses seq_cst read-modify-writes on the flags, which
  * is what makes that a fair model: each look is ordered behind the exchange before it.
  * Defines make mutants that must be found wrong: NO_LOOK (no second look), CLEAR_FIRST (the flag
- * is cleared before the index is published), DROP_CLEARS (the drop lowers the worker's flag). */
+ * is cleared before the index is published), DROP_CLEARS (the drop lowers the worker's flag),
+ * NO_KICK (an end sleeps with something untold). */
 
 #define REQUESTS 3 /* by each front */
 #define FRONTS   2 /* lives of the front */
@@ -36,8 +37,9 @@ inline swap(flag, value, was)
     }
 }
 
+/* What is published is told at once or later, but before its end sleeps: one wake for many. */
 #ifdef CLEAR_FIRST
-#define PUBLISH_AND_WAKE(index, flag, event) \
+#define PUBLISH(index, flag, event)          \
     swap(flag, false, was);                  \
     index++;                                 \
     if                                       \
@@ -45,13 +47,27 @@ inline swap(flag, value, was)
     :: else                                  \
     fi
 #else
-#define PUBLISH_AND_WAKE(index, flag, event) \
+#define PUBLISH(index, flag, event)          \
     index++; /* publish */                   \
-    swap(flag, false, was); /* clear */      \
+    quiet = true
+#endif
+
+#define KICK(flag, event)                    \
     if                                       \
-    :: was -> event = 1                      \
+    :: quiet ->                              \
+        swap(flag, false, was); /* clear */  \
+        quiet = false;                       \
+        if                                   \
+        :: was -> event = 1                  \
+        :: else                              \
+        fi                                   \
     :: else                                  \
     fi
+
+#ifdef NO_KICK
+#define KICK_BEFORE_SLEEP(flag, event) skip
+#else
+#define KICK_BEFORE_SLEEP(flag, event) KICK(flag, event)
 #endif
 
 #define FRONT_MAY_DIE                                                      \
@@ -63,7 +79,7 @@ inline swap(flag, value, was)
 proctype front()
 {
     byte sent = 0, done = 0;
-    bool was;
+    bool was, quiet = false;
 
     do
     :: lane_lost -> /* requests in flight are answered 503; the new lane is fresh */
@@ -75,13 +91,17 @@ proctype front()
     :: !lane_lost && sent < REQUESTS && sent - done < 2 ->
         FRONT_MAY_DIE;
         sent++;
-        PUBLISH_AND_WAKE(submitted, worker_sleeps, worker_event);
+        PUBLISH(submitted, worker_sleeps, worker_event);
+        FRONT_MAY_DIE
+    :: !lane_lost && quiet ->
+        KICK(worker_sleeps, worker_event);
         FRONT_MAY_DIE
     :: !lane_lost && completed > done -> /* look */
         done++;
         FRONT_MAY_DIE
     :: !lane_lost && done == REQUESTS -> break
     :: !lane_lost && sent > done && completed <= done ->
+        KICK_BEFORE_SLEEP(worker_sleeps, worker_event);
         swap(front_sleeps, true, was); /* announce */
         FRONT_MAY_DIE;
 #ifndef NO_LOOK
@@ -127,7 +147,7 @@ inline drop()
 
 proctype worker()
 {
-    bool was;
+    bool was, quiet = false;
     byte running = 0;
 
     do
@@ -140,9 +160,13 @@ proctype worker()
         WORKER_MAY_DIE
     :: !drop_asked && running > 0 ->
         running--;
-        PUBLISH_AND_WAKE(completed, front_sleeps, front_event);
+        PUBLISH(completed, front_sleeps, front_event);
+        WORKER_MAY_DIE
+    :: !drop_asked && quiet ->
+        KICK(front_sleeps, front_event);
         WORKER_MAY_DIE
     :: !drop_asked && running == 0 && submitted <= taken ->
+        KICK_BEFORE_SLEEP(front_sleeps, front_event);
         swap(worker_sleeps, true, was); /* announce */
         WORKER_MAY_DIE;
 #ifndef NO_LOOK

@@ -25,7 +25,7 @@ found=$(errors_of "")
 states=$(sed -n 's/^ *\([0-9.e+]*\) states, stored.*/\1/p' pan.out)
 echo "lane_sleep: errors: $found, $states states"
 [ "$found" = 0 ] || { cat pan.out; exit 1; }
-for mutant in NO_LOOK CLEAR_FIRST DROP_CLEARS; do
+for mutant in NO_LOOK CLEAR_FIRST DROP_CLEARS NO_KICK; do
     found=$(errors_of "-D$mutant")
     echo "lane_sleep with $mutant: errors: $found"
     if [ "${found:-0}" = 0 ] || ! grep -q "invalid end state" pan.out; then
