@@ -25,42 +25,6 @@ void log_site_put(struct text *t, const struct log_site *site)
     text_json(t, site->node);
 }
 
-static void two(char *out, unsigned v)
-{
-    out[0] = (char)('0' + v / 10);
-    out[1] = (char)('0' + v % 10);
-}
-
-/* Days to a date by the algorithm of Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms",
- * civil_from_days. */
-void log_time(struct text *t, int64_t wall_us)
-{
-    const uint64_t us = wall_us > 0 ? (uint64_t)wall_us : 0;
-    const uint64_t seconds = us / 1000000;
-    const uint64_t days = seconds / 86400 + 719468;
-    const uint64_t era = days / 146097;
-    const uint64_t doe = days - era * 146097;
-    const uint64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-    const uint64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-    const uint64_t mp = (5 * doy + 2) / 153;
-    const unsigned day = (unsigned)(doy - (153 * mp + 2) / 5 + 1);
-    const unsigned month = (unsigned)(mp < 10 ? mp + 3 : mp - 9);
-    const unsigned year = (unsigned)(yoe + era * 400 + (month <= 2));
-    const unsigned in_day = (unsigned)(seconds % 86400);
-    unsigned fraction = (unsigned)(us % 1000000);
-    char out[] = "0000-00-00T00:00:00.000000Z";
-    two(out, year / 100 % 100);
-    two(out + 2, year % 100);
-    two(out + 5, month);
-    two(out + 8, day);
-    two(out + 11, in_day / 3600);
-    two(out + 14, in_day / 60 % 60);
-    two(out + 17, in_day % 60);
-    for (unsigned i = 25; i >= 20; i--, fraction /= 10)
-        out[i] = (char)('0' + fraction % 10);
-    text_put(t, (str){out, sizeof(out) - 1});
-}
-
 bool log_rate(struct log *l, const char *message, uint64_t second, uint32_t *ret_suppressed)
 {
     uint32_t i = 0;
@@ -116,7 +80,7 @@ static void put_entry(struct text *t, const struct log *l, const struct log_entr
     static const str levels[] = {STR_LIT("debug"), STR_LIT("info"), STR_LIT("warn"),
                                  STR_LIT("error")};
     text_put(t, STR("{\"@timestamp\":\""));
-    log_time(t, clock_wall_us());
+    text_time(t, clock_wall_us());
     text_put(t, STR("\",\"log.level\":\""));
     text_put(t, levels[e->level]);
     text_put(t, STR("\",\"message\":"));

@@ -24,9 +24,6 @@ struct log_site {
 /* ,"ecs.version":.. to ,"service.node.name":..: the part after the message. */
 void log_site_put(struct text *t, const struct log_site *site);
 
-/* "2026-09-12T09:41:07.250000Z", without printf. */
-void log_time(struct text *t, int64_t wall_us);
-
 /* The app log of one thread. Zeroed, then site, role and level set. */
 struct log {
     const struct log_site *site;

@@ -3,6 +3,8 @@
 
 #include <inttypes.h>
 
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "hex is written a word at a time");
+
 err num_u64(str s, uint64_t max, uint64_t *ret, struct fault *f)
 {
     uint64_t v = 0;
@@ -22,25 +24,64 @@ err num_u64(str s, uint64_t max, uint64_t *ret, struct fault *f)
     return OK;
 }
 
+const char num_pairs[200] = "00010203040506070809101112131415161718192021222324"
+                            "25262728293031323334353637383940414243444546474849"
+                            "50515253545556575859606162636465666768697071727374"
+                            "75767778798081828384858687888990919293949596979899";
+
 unsigned num_put_u64(char *out, uint64_t v)
 {
-    char back[20];
-    unsigned n = 0;
-    do {
-        back[n++] = (char)('0' + v % 10);
-        v /= 10;
-    } while (v);
-    for (unsigned i = 0; i < n; i++)
-        out[i] = back[n - 1 - i];
+    const unsigned n = num_digits(v);
+    num_put_digits(out, v, n);
     return n;
+}
+
+unsigned num_digits(uint64_t v)
+{
+    unsigned n = 1;
+    for (; v >= 10000; v /= 10000)
+        n += 4;
+    return n + (v >= 10) + (v >= 100) + (v >= 1000);
+}
+
+void num_put_digits(char *out, uint64_t v, unsigned n)
+{
+    for (; n >= 2; n -= 2) {
+        num_put_two(out + n - 2, (unsigned)(v % 100));
+        v /= 100;
+    }
+    if (n == 1)
+        out[0] = (char)('0' + v);
+}
+
+/* Eight digits at once: the halves of four bytes are spread over the eight bytes of a word, and a
+ * digit over 9 is moved up to the letters. */
+static uint64_t hex_of_four(uint32_t four)
+{
+    const uint64_t ones = 0x0101010101010101ull;
+    uint64_t x = four;
+    x = (x | x << 16) & 0x0000FFFF0000FFFFull;
+    x = (x | x << 8) & 0x00FF00FF00FF00FFull;
+    x = (x >> 4 | x << 8) & 15 * ones;
+    return x + '0' * ones + ((x + 6 * ones) >> 4 & ones) * ('a' - '0' - 10);
 }
 
 void num_put_hex(char *out, const void *bytes, unsigned n)
 {
-    static const char digits[] = "0123456789abcdef";
-    const unsigned char *in = bytes;
-    for (size_t i = 0; i < n; i++) {
-        out[2 * i] = digits[in[i] >> 4];
-        out[2 * i + 1] = digits[in[i] & 15];
+    const char *in = bytes;
+    uint64_t digits;
+    uint32_t four;
+    for (; n >= 4; n -= 4) {
+        memcpy(&four, in, sizeof(four));
+        digits = hex_of_four(four);
+        memcpy(out, &digits, sizeof(digits));
+        in += sizeof(four);
+        out += sizeof(digits);
     }
+    if (n == 0)
+        return;
+    four = 0;
+    memcpy(&four, in, n);
+    digits = hex_of_four(four);
+    memcpy(out, &digits, 2 * (size_t)n);
 }

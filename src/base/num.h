@@ -16,6 +16,19 @@ MUST_USE err num_u64(str s, uint64_t max, uint64_t *ret, struct fault *f);
 /* The digits of v into out (at least 20 bytes, no NUL); returns their count. */
 unsigned num_put_u64(char *out, uint64_t v);
 
+unsigned num_digits(uint64_t v); /* decimal digits of v, 1..20 */
+
+/* Exactly n digits of v, with leading zeros, into out (n bytes); v has no more than n. */
+void num_put_digits(char *out, uint64_t v, unsigned n);
+
+/* The two digits of each number below 100, one behind the other. */
+extern const char num_pairs[200];
+
+static inline void num_put_two(char *out, unsigned v) /* v < 100 */
+{
+    memcpy(out, num_pairs + (size_t)2 * v, 2);
+}
+
 /* Lower-case hex of n bytes into out (2 n bytes, no NUL). */
 void num_put_hex(char *out, const void *bytes, unsigned n);
 

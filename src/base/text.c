@@ -4,10 +4,11 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "base/num.h"
 #include "base/utf8.h"
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "text is looked at a word at a time");
 
 void text_put(struct text *t, str s)
 {
@@ -87,23 +88,57 @@ static void json_escape(struct text *t, unsigned char c)
     }
 }
 
-static bool is_plain(unsigned char c)
+/* The high bit of the first byte that is not plain, and perhaps of later ones; 0: all eight are.
+ * Borrows and carries only ever leave a byte that is marked itself. */
+static uint64_t odd_bytes(uint64_t x)
 {
-    return c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
+    const uint64_t ones = 0x0101010101010101ull;
+    const uint64_t low = x - 0x20 * ones; /* control characters */
+    const uint64_t quote = (x ^ '"' * ones) - ones;
+    const uint64_t slash = (x ^ '\\' * ones) - ones;
+    return (x | low | quote | slash | (x + ones)) & 0x80 * ones; /* x: not ASCII; x + 1: DEL */
+}
+
+/* n bytes, 1..7, and blanks behind them. */
+static uint64_t less_than_eight(const char *at, size_t n)
+{
+    uint64_t x = 0x2020202020202020ull << 8 * n;
+    if (n < 4) {
+        for (size_t i = 0; i < n; i++)
+            x |= (uint64_t)(unsigned char)at[i] << 8 * i;
+        return x;
+    }
+    uint32_t first, last; /* which overlap */
+    memcpy(&first, at, sizeof(first));
+    memcpy(&last, at + n - sizeof(last), sizeof(last));
+    return x | first | (uint64_t)last << 8 * (n - sizeof(last));
+}
+
+size_t text_plain(str s)
+{
+    for (size_t i = 0; i < s.len; i += 8) {
+        uint64_t x;
+        if (s.len - i < sizeof(x))
+            x = less_than_eight(s.at + i, s.len - i);
+        else
+            memcpy(&x, s.at + i, sizeof(x));
+        x = odd_bytes(x);
+        if (x)
+            return i + (size_t)__builtin_ctzll(x) / 8;
+    }
+    return s.len;
 }
 
 void text_json_part(struct text *t, str s, size_t max)
 {
+    const str within = str_cut(s, 0, max);
     size_t i = 0;
-    while (i < s.len && i < max) {
-        size_t run = i;
-        while (run < s.len && run < max && is_plain((unsigned char)s.at[run]))
-            run++;
-        if (run > i) {
-            text_put(t, str_cut(s, i, run));
-            i = run;
-            continue;
-        }
+    while (i < within.len) {
+        const size_t run = text_plain(str_cut(within, i, within.len));
+        text_put(t, str_cut(s, i, i + run));
+        i += run;
+        if (i == within.len)
+            return;
         const unsigned char c = (unsigned char)s.at[i];
         if (c < 0x80) {
             json_escape(t, c);
@@ -128,14 +163,34 @@ void text_json(struct text *t, str s)
     text_char(t, '"');
 }
 
+/* Days to a date by the algorithm of Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms",
+ * civil_from_days. */
+void text_time_put(char out[TEXT_TIME_LEN], int64_t wall_us)
+{
+    const uint64_t us = wall_us > 0 ? (uint64_t)wall_us : 0;
+    const uint64_t seconds = us / 1000000;
+    const uint64_t days = seconds / 86400 + 719468;
+    const unsigned in_day = (unsigned)(seconds % 86400);
+    const uint64_t era = days / 146097;
+    const unsigned doe = (unsigned)(days % 146097);
+    const unsigned yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+    const unsigned doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+    const unsigned mp = (5 * doy + 2) / 153;
+    const unsigned month = mp < 10 ? mp + 3 : mp - 9;
+    const unsigned year = (unsigned)(yoe + era * 400 + (month <= 2));
+    memcpy(out, "0000-00-00T00:00:00.000000Z", TEXT_TIME_LEN);
+    num_put_digits(out, year % 10000, 4);
+    num_put_two(out + 5, month);
+    num_put_two(out + 8, doy - (153 * mp + 2) / 5 + 1);
+    num_put_two(out + 11, in_day / 3600);
+    num_put_two(out + 14, in_day / 60 % 60);
+    num_put_two(out + 17, in_day % 60);
+    num_put_digits(out + 20, us % 1000000, 6);
+}
+
 void text_time(struct text *t, int64_t wall_us)
 {
-    const time_t seconds = (time_t)(wall_us / 1000000);
-    struct tm parts;
-    char line[40];
-    if (!gmtime_r(&seconds, &parts))
-        return;
-    const size_t n = strftime(line, sizeof(line), "%Y-%m-%dT%H:%M:%S", &parts);
-    text_put(t, (str){line, n});
-    text_format(t, ".%06dZ", (int)(wall_us % 1000000));
+    char out[TEXT_TIME_LEN];
+    text_time_put(out, wall_us);
+    text_put(t, (str){out, sizeof(out)});
 }

@@ -41,7 +41,15 @@ void text_json(struct text *t, str s);
 /* The same without the quotes, at most max bytes of s (cut at a whole sequence). */
 void text_json_part(struct text *t, str s, size_t max);
 
-/* Wall time in microseconds as "2026-09-12T09:41:07.250000Z" (RFC 3339). */
+/* Bytes at the start of s that a JSON string holds as they are: printable ASCII but '"' and '\\'.
+ */
+size_t text_plain(str s);
+
+/* Wall time in microseconds as "2026-09-12T09:41:07.250000Z" (RFC 3339), no earlier than 1970. */
 void text_time(struct text *t, int64_t wall_us);
+
+/* The same into out, without a NUL. */
+#define TEXT_TIME_LEN 27u
+void text_time_put(char out[TEXT_TIME_LEN], int64_t wall_us);
 
 #endif

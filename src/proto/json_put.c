@@ -1,6 +1,7 @@
 /* Strings go out in runs between the bytes that need an escape; see json_put.h. */
 #include "proto/json_put.h"
 
+#include "base/text.h"
 #include "base/utf8.h"
 #include "proto/num_write.h"
 
@@ -10,10 +11,8 @@ static size_t plain_run(str s)
     size_t i = 0;
 
     while (i < s.len) {
-        const unsigned char byte = (unsigned char)s.at[i];
-        if (byte < 0x20 || byte == '"' || byte == '\\')
-            break;
-        const unsigned n = byte < 0x80 ? 1 : utf8_len(str_cut(s, i, s.len));
+        const str rest = str_cut(s, i, s.len);
+        const size_t n = (unsigned char)rest.at[0] < 0x7F ? text_plain(rest) : utf8_len(rest);
         if (n == 0)
             break;
         i += n;

@@ -7,14 +7,10 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/num.h"
 #include "proto/num_pow.h"
 
 __extension__ typedef unsigned __int128 u128;
-
-static const char PAIRS[] = "00010203040506070809101112131415161718192021222324"
-                            "25262728293031323334353637383940414243444546474849"
-                            "50515253545556575859606162636465666768697071727374"
-                            "75767778798081828384858687888990919293949596979899";
 
 /* digits x 10^exp10 */
 struct decimal {
@@ -106,26 +102,6 @@ static struct decimal shortest_32(uint32_t c, int q, bool narrow)
     return choose(&i, c % 2 == 0, k);
 }
 
-static unsigned digit_count(uint64_t v)
-{
-    unsigned n = 1;
-
-    for (; v >= 10000; v /= 10000)
-        n += 4;
-    return n + (v >= 10) + (v >= 100) + (v >= 1000);
-}
-
-/* Exactly n digits of v, from the right. */
-static void put_digits(char *out, uint64_t v, unsigned n)
-{
-    for (; n >= 2; n -= 2) {
-        memcpy(out + n - 2, PAIRS + 2 * (v % 100), 2);
-        v /= 100;
-    }
-    if (n == 1)
-        out[0] = (char)('0' + v);
-}
-
 static char *put_exponent(char *p, int e)
 {
     const unsigned size = (unsigned)(e < 0 ? -e : e);
@@ -134,7 +110,7 @@ static char *put_exponent(char *p, int e)
     *p++ = e < 0 ? '-' : '+';
     if (size >= 100)
         *p++ = (char)('0' + size / 100);
-    memcpy(p, PAIRS + (size_t)2 * (size % 100), 2);
+    num_put_two(p, size % 100);
     return p + 2;
 }
 
@@ -145,27 +121,27 @@ static char *put_decimal(char *p, struct decimal d)
         d.digits /= 10;
         d.exp10++;
     }
-    const int n = (int)digit_count(d.digits);
+    const int n = (int)num_digits(d.digits);
     const int point = n + d.exp10; /* digits before the point */
 
     if (point > 16 || point < -3) {
-        put_digits(p + 1, d.digits, (unsigned)n);
+        num_put_digits(p + 1, d.digits, (unsigned)n);
         p[0] = p[1];
         p[1] = '.';
         return put_exponent(n == 1 ? p + 1 : p + 1 + n, point - 1);
     }
     if (point <= 0) { /* 0.000ddd */
         memcpy(p, "0.0000", 6);
-        put_digits(p + 2 - point, d.digits, (unsigned)n);
+        num_put_digits(p + 2 - point, d.digits, (unsigned)n);
         return p + 2 - point + n;
     }
     if (d.exp10 >= 0) { /* ddd000.0 */
-        put_digits(p, d.digits, (unsigned)n);
+        num_put_digits(p, d.digits, (unsigned)n);
         memset(p + n, '0', (size_t)d.exp10);
         memcpy(p + point, ".0", 2);
         return p + point + 2;
     }
-    put_digits(p + 1, d.digits, (unsigned)n); /* ddd.ddd */
+    num_put_digits(p + 1, d.digits, (unsigned)n); /* ddd.ddd */
     memmove(p, p + 1, (size_t)point);
     p[point] = '.';
     return p + 1 + n;
@@ -223,10 +199,7 @@ unsigned num_write_f32(char *out, float v)
 
 unsigned num_write_u64(char *out, uint64_t v)
 {
-    const unsigned n = digit_count(v);
-
-    put_digits(out, v, n);
-    return n;
+    return num_put_u64(out, v);
 }
 
 unsigned num_write_i64(char *out, int64_t v)

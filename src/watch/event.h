@@ -53,15 +53,15 @@ struct event {
 #define EVENT_BYTES_MAX                                                                            \
     (sizeof(struct event) + EVENT_PATH_MAX + EVENT_AGENT_MAX + 5u * EVENT_TEXT_MAX + 64u)
 
-/* Text i of an event of so many bytes; empty where the record does not hold it. */
-static inline str event_text(const struct event *e, uint32_t bytes, enum event_text i)
+/* The texts of an event of so many bytes; empty where the record does not hold one. */
+static inline void event_read_texts(const struct event *e, uint32_t bytes, str ret[EVENT_TEXTS])
 {
     size_t at = 0;
-    for (unsigned k = 0; k < (unsigned)i; k++)
-        at += e->len[k];
-    if (sizeof(*e) + at + e->len[i] > bytes)
-        return (str){NULL, 0};
-    return (str){e->texts + at, e->len[i]};
+    for (unsigned i = 0; i < EVENT_TEXTS; i++) {
+        const bool held = sizeof(*e) + at + e->len[i] <= bytes;
+        ret[i] = held ? (str){e->texts + at, e->len[i]} : (str){NULL, 0};
+        at += e->len[i];
+    }
 }
 
 #endif

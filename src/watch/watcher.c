@@ -28,6 +28,7 @@ struct watcher {
     int wake;
     atomic_bool stopping;
     pthread_t drain_thread, job_thread;
+    struct access *access;
     struct lines *lines;
 
     pthread_mutex_t lock;
@@ -54,12 +55,11 @@ static void write_lines(struct watcher *w, int wait_ms)
 
 static void put_line(struct watcher *w, const struct event *e, uint32_t len)
 {
-    char line[ACCESS_LINE_MAX];
-    const uint32_t n = access_line(w->o.site, e, len, line);
+    const str line = access_line(w->access, e, len);
     const enum log_level level = e->status >= 500   ? LOG_ERROR
                                  : e->status >= 400 ? LOG_WARN
                                                     : LOG_INFO;
-    if (n == 0 || !lines_put(w->lines, (str){line, n}))
+    if (line.len == 0 || !lines_put(w->lines, line))
         cell_add(w->shard, FIXED_LINES_DROPPED, 1);
     cell_add(w->shard, FIXED_LOG_RECORDS + CELL_LOG_ACCESS * CELL_LEVELS + (uint32_t)level, 1);
 }
@@ -182,6 +182,7 @@ static void watcher_free(struct watcher *w)
 {
     for (uint32_t i = 0; i < w->o.rings; i++)
         ring_free(w->rings[i]);
+    access_free(w->access);
     lines_free(w->lines);
     if (w->wake >= 0)
         (void)close(w->wake);
@@ -221,6 +222,8 @@ err watcher_start(const struct watcher_opts *opts, struct watcher **ret_w, struc
     err e = w->wake >= 0 ? OK : fail(f, ERR_UNAVAILABLE, "no descriptor for the watch thread");
     for (uint32_t i = 0; e == OK && i < opts->rings; i++)
         e = ring_new((uint64_t)opts->event_ring * RECORD, w->wake, &w->rings[i], f);
+    if (e == OK)
+        e = access_new(opts->site, &w->access, f);
     const uint64_t buffer = opts->buffer > 0 ? opts->buffer : WATCHER_BUFFER;
     if (e == OK)
         e = lines_new(opts->fd, buffer, &w->lines, f);

@@ -1,11 +1,10 @@
-/* base/log: times, rates, whole lines, and a reader that does not read. */
+/* base/log: rates, whole lines, and a reader that does not read. */
 #include "check.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -188,30 +187,6 @@ static void log_rate__counts_each_template_for_itself(void **state)
     }
 }
 
-static void log_time__agrees_with_gmtime(void **state)
-{
-    (void)state;
-    static const int64_t fixed[] = {0, 951782399999999, 951782400000000, 1709164800000001,
-                                    4107542399999999};
-    uint64_t x = 88172645463325252ull;
-    for (uint32_t i = 0; i < 20000; i++) {
-        x ^= x << 13;
-        x ^= x >> 7;
-        x ^= x << 17;
-        const int64_t us = i < 5 ? fixed[i] : (int64_t)(x % 10413792000000000ull); /* to 2300 */
-        const time_t seconds = (time_t)(us / 1000000);
-        char day[32], want[64], out[64];
-        struct tm parts;
-        assert_non_null(gmtime_r(&seconds, &parts));
-        assert_true(strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &parts) > 0);
-        (void)snprintf(want, sizeof(want), "%s.%06dZ", day, (int)(us % 1000000));
-        struct text t = text_over(out, sizeof(out) - 1);
-        log_time(&t, us);
-        out[t.len] = '\0';
-        assert_string_equal(out, want);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -222,7 +197,6 @@ int main(void)
         cmocka_unit_test(log_rate__allows_ten_a_second_then_one_a_minute),
         cmocka_unit_test(log_rate__forgets_a_flood_after_a_quiet_minute),
         cmocka_unit_test(log_rate__counts_each_template_for_itself),
-        cmocka_unit_test(log_time__agrees_with_gmtime),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

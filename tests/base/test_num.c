@@ -52,9 +52,23 @@ static void num_put__writes_what_printf_does(void **state)
         assert_string_equal(got, want);
         v = v * 6364136223846793005u + 1442695040888963407u;
     }
-    char hex[9] = {0};
-    num_put_hex(hex, "\x00\x9f\xa0\xff", 4);
-    assert_string_equal(hex, "009fa0ff");
+}
+
+static void num_put_hex__writes_every_byte_at_every_place(void **state)
+{
+    (void)state;
+    for (unsigned n = 0; n <= 9; n++) {
+        for (unsigned v = 0; v < 256; v++) {
+            uint8_t bytes[9];
+            char want[20] = "", got[20] = {0};
+            for (unsigned i = 0; i < n; i++) {
+                bytes[i] = (uint8_t)(v + 37 * i);
+                (void)snprintf(want + 2 * i, 3, "%02x", bytes[i]);
+            }
+            num_put_hex(got, bytes, n);
+            assert_string_equal(got, want);
+        }
+    }
 }
 
 int main(void)
@@ -63,6 +77,7 @@ int main(void)
         cmocka_unit_test(num_u64__refuses_what_is_no_plain_number),
         cmocka_unit_test(num_u64__refuses_more_than_its_maximum),
         cmocka_unit_test(num_put__writes_what_printf_does),
+        cmocka_unit_test(num_put_hex__writes_every_byte_at_every_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

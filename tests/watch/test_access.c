@@ -16,6 +16,20 @@ union record {
     uint8_t bytes[EVENT_BYTES_MAX];
 };
 
+/* The line of a record, with a NUL behind it; returns its length. */
+static uint32_t line_of(const union record *r, uint32_t bytes, char line[ACCESS_LINE_MAX + 1])
+{
+    struct access *a;
+    struct fault f = {0};
+    assert_int_equal(access_new(&site, &a, &f), OK);
+    const str text = access_line(a, &r->e, bytes);
+    assert_in_range(text.len, 1, ACCESS_LINE_MAX);
+    memcpy(line, text.at, text.len);
+    line[text.len] = '\0';
+    access_free(a);
+    return (uint32_t)text.len;
+}
+
 /* Appends the texts to a record; returns its length. */
 static uint32_t with_texts(union record *r, const str texts[EVENT_TEXTS])
 {
@@ -72,7 +86,7 @@ static void access_line__reads_no_text_that_the_record_lacks(void **state)
     example(&r);
     const uint32_t len = with_texts(&r, example_texts);
     r.e.len[EVENT_PATH] = UINT16_MAX;
-    line[access_line(&site, &r.e, len, line)] = '\0';
+    (void)line_of(&r, len, line);
     assert_null(strstr(line, "url.path"));
     assert_null(strstr(line, "user_agent"));
     assert_non_null(strstr(line, "\"garrison.rows\":3"));
@@ -85,7 +99,7 @@ static void access_line__writes_every_key_in_its_order(void **state)
     char line[ACCESS_LINE_MAX + 1];
     example(&r);
     const uint32_t len = with_texts(&r, example_texts);
-    line[access_line(&site, &r.e, len, line)] = '\0';
+    (void)line_of(&r, len, line);
     assert_string_equal(
         line, "{\"@timestamp\":\"2025-09-12T09:41:07.250000Z\",\"log.level\":\"info\","
               "\"message\":\"POST /v2/models/{model}[/v]/infer 200\",\"ecs.version\":\"9.0.0\","
@@ -124,9 +138,7 @@ static void access_line__cuts_what_would_break_the_line(void **state)
     texts[EVENT_PATH] = (str){path, sizeof(path)};
     texts[EVENT_AGENT] = (str){agent, sizeof(agent)};
     example(&r);
-    const uint32_t len = access_line(&site, &r.e, with_texts(&r, texts), line);
-    assert_in_range(len, 1, ACCESS_LINE_MAX);
-    line[len] = '\0';
+    (void)line_of(&r, with_texts(&r, texts), line);
     assert_non_null(strstr(line, ",\"garrison.truncated\":true}\n"));
     assert_non_null(strstr(line, "\"url.path\":\"\\u007f"));
 }
@@ -171,14 +183,13 @@ static void access_line__is_ecs_whatever_the_request_held(void **state)
     enum { LINES = 5000 };
     char path[] = "/tmp/garrison-lines-XXXXXX", command[256], said[1024];
     union record r;
-    char line[ACCESS_LINE_MAX];
+    char line[ACCESS_LINE_MAX + 1];
     uint64_t seed = 4711;
     const int fd = mkstemp(path);
     assert_true(fd >= 0);
     for (uint32_t i = 0; i < LINES; i++) {
         const uint32_t bytes = random_event(&r, &seed);
-        const uint32_t len = access_line(&site, &r.e, bytes, line);
-        assert_in_range(len, 1, ACCESS_LINE_MAX);
+        const uint32_t len = line_of(&r, bytes, line);
         assert_int_equal(write(fd, line, len), len);
     }
     (void)close(fd);
