@@ -29,8 +29,26 @@ const char num_pairs[200] = "00010203040506070809101112131415161718192021222324"
                             "50515253545556575859606162636465666768697071727374"
                             "75767778798081828384858687888990919293949596979899";
 
+static unsigned put_below_100(char *out, unsigned v)
+{
+    if (v < 10) {
+        out[0] = (char)('0' + v);
+        return 1;
+    }
+    num_put_two(out, v);
+    return 2;
+}
+
 unsigned num_put_u64(char *out, uint64_t v)
 {
+    if (v < 10000) { /* most: sizes, ports, statuses */
+        const unsigned hundreds = (unsigned)v / 100;
+        if (hundreds == 0)
+            return put_below_100(out, (unsigned)v);
+        const unsigned n = put_below_100(out, hundreds);
+        num_put_two(out + n, (unsigned)v % 100);
+        return n + 2;
+    }
     const unsigned n = num_digits(v);
     num_put_digits(out, v, n);
     return n;
@@ -68,20 +86,16 @@ static uint64_t hex_of_four(uint32_t four)
 
 void num_put_hex(char *out, const void *bytes, unsigned n)
 {
-    const char *in = bytes;
-    uint64_t digits;
-    uint32_t four;
-    for (; n >= 4; n -= 4) {
-        memcpy(&four, in, sizeof(four));
-        digits = hex_of_four(four);
-        memcpy(out, &digits, sizeof(digits));
-        in += sizeof(four);
-        out += sizeof(digits);
+    const unsigned char *in = bytes;
+    unsigned i = 0;
+    for (; i + 4 <= n; i += 4) {
+        uint32_t four;
+        memcpy(&four, in + i, sizeof(four));
+        const uint64_t digits = hex_of_four(four);
+        memcpy(out + (size_t)2 * i, &digits, sizeof(digits));
     }
-    if (n == 0)
-        return;
-    four = 0;
-    memcpy(&four, in, n);
-    digits = hex_of_four(four);
-    memcpy(out, &digits, 2 * (size_t)n);
+    for (; i < n; i++) {
+        const uint64_t digits = hex_of_four(in[i]);
+        memcpy(out + (size_t)2 * i, &digits, 2);
+    }
 }

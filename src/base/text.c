@@ -99,34 +99,42 @@ static uint64_t odd_bytes(uint64_t x)
     return (x | low | quote | slash | (x + ones)) & 0x80 * ones; /* x: not ASCII; x + 1: DEL */
 }
 
-/* n bytes, 1..7, and blanks behind them. */
-static uint64_t less_than_eight(const char *at, size_t n)
+static uint64_t eight_at(const char *at)
 {
-    uint64_t x = 0x2020202020202020ull << 8 * n;
-    if (n < 4) {
-        for (size_t i = 0; i < n; i++)
-            x |= (uint64_t)(unsigned char)at[i] << 8 * i;
-        return x;
-    }
-    uint32_t first, last; /* which overlap */
-    memcpy(&first, at, sizeof(first));
-    memcpy(&last, at + n - sizeof(last), sizeof(last));
-    return x | first | (uint64_t)last << 8 * (n - sizeof(last));
+    uint64_t x;
+    memcpy(&x, at, sizeof(x));
+    return x;
+}
+
+/* Fewer than eight bytes, with blanks behind them. */
+static uint64_t less_than_eight(str s)
+{
+    uint64_t x = 0x2020202020202020ull << 8 * s.len;
+    for (size_t i = 0; i < s.len; i++)
+        x |= (uint64_t)(unsigned char)s.at[i] << 8 * i;
+    return x;
+}
+
+static size_t first_odd(uint64_t odd)
+{
+    return (size_t)__builtin_ctzll(odd) / 8;
 }
 
 size_t text_plain(str s)
 {
-    for (size_t i = 0; i < s.len; i += 8) {
-        uint64_t x;
-        if (s.len - i < sizeof(x))
-            x = less_than_eight(s.at + i, s.len - i);
-        else
-            memcpy(&x, s.at + i, sizeof(x));
-        x = odd_bytes(x);
-        if (x)
-            return i + (size_t)__builtin_ctzll(x) / 8;
+    uint64_t odd;
+    if (s.len < 8) {
+        odd = odd_bytes(less_than_eight(s));
+        return odd ? first_odd(odd) : s.len;
     }
-    return s.len;
+    const size_t last = s.len - 8; /* its word overlaps the one before */
+    for (size_t i = 0; i < last; i += 8) {
+        odd = odd_bytes(eight_at(s.at + i));
+        if (odd)
+            return i + first_odd(odd);
+    }
+    odd = odd_bytes(eight_at(s.at + last));
+    return odd ? last + first_odd(odd) : s.len;
 }
 
 void text_json_part(struct text *t, str s, size_t max)

@@ -50,16 +50,21 @@ static char *put_hex(char *at, const void *bytes, unsigned n)
     return at + (size_t)2 * n;
 }
 
+/* Bytes that need care, and what follows them. */
+static __attribute__((noinline)) char *put_odd(char *at, str s)
+{
+    struct text t = text_over(at, 6 * s.len);
+    text_json_part(&t, s, s.len);
+    return at + t.len;
+}
+
 /* The rest of a string of JSON, with the quote behind it. */
 static char *put_string(char *at, str value)
 {
     const size_t run = text_plain(value);
     at = put(at, str_cut(value, 0, run));
-    if (run < value.len) {
-        struct text t = text_over(at, 6 * (value.len - run));
-        text_json_part(&t, str_cut(value, run, value.len), value.len);
-        at += t.len;
-    }
+    if (run < value.len)
+        at = put_odd(at, str_cut(value, run, value.len));
     *at = '"';
     return at + 1;
 }

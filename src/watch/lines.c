@@ -1,4 +1,5 @@
-/* A circle of bytes. A write takes from it as many whole lines as fit, copied into one piece. */
+/* A circle of bytes with a tail behind it, so that what crosses the end lies in one piece all the
+ * same. An empty circle starts anew at its first byte: the memory stays warm. */
 #include "watch/lines.h"
 
 #include <errno.h>
@@ -11,20 +12,21 @@
 
 struct lines {
     int fd;
-    uint64_t bytes;
-    uint64_t from, to; /* of what waits, monotonic; modulo bytes in the circle */
-    char at[];
+    uint64_t bytes;   /* of the circle */
+    uint64_t from;    /* where what waits begins, < bytes */
+    uint64_t waiting; /* bytes */
+    char at[];        /* bytes, then a tail of LINES_WRITE_MAX */
 };
 
 err lines_new(int fd, uint64_t bytes, struct lines **ret_l, struct fault *f)
 {
     must(bytes >= 2 * LINES_WRITE_MAX && bytes < SIZE_MAX / 2);
-    struct lines *l = malloc(sizeof(*l) + bytes);
+    struct lines *l = malloc(sizeof(*l) + bytes + LINES_WRITE_MAX);
     if (!l)
         return fail(f, ERR_UNAVAILABLE, "no memory for %" PRIu64 " bytes of lines", bytes);
     l->fd = fd;
     l->bytes = bytes;
-    l->from = l->to = 0;
+    l->from = l->waiting = 0;
     *ret_l = l;
     return OK;
 }
@@ -36,33 +38,41 @@ void lines_free(struct lines *l)
 
 uint64_t lines_waiting_bytes(const struct lines *l)
 {
-    return l->to - l->from;
+    return l->waiting;
 }
 
 bool lines_put(struct lines *l, str line)
 {
     must(line.len > 0 && line.len <= LINES_WRITE_MAX);
-    if (l->bytes - lines_waiting_bytes(l) < line.len)
+    if (l->bytes - l->waiting < line.len)
         return false;
-    const uint64_t start = l->to % l->bytes;
-    const uint64_t first = l->bytes - start < line.len ? l->bytes - start : line.len;
-    memcpy(l->at + start, line.at, first);
-    memcpy(l->at, line.at + first, line.len - first);
-    l->to += line.len;
+    uint64_t start = l->from + l->waiting;
+    if (start >= l->bytes)
+        start -= l->bytes;
+    memcpy(l->at + start, line.at, line.len);
+    if (start + line.len > l->bytes)
+        memcpy(l->at, l->at + l->bytes, start + line.len - l->bytes);
+    l->waiting += line.len;
     return true;
 }
 
-/* Copies the next whole lines. returns their length */
-static size_t next_piece(const struct lines *l, char piece[LINES_WRITE_MAX])
+/* The next whole lines; borrowed until a line is put. */
+static str next_piece(struct lines *l)
 {
-    const uint64_t waiting = lines_waiting_bytes(l);
-    const size_t len = waiting < LINES_WRITE_MAX ? (size_t)waiting : LINES_WRITE_MAX;
-    const uint64_t start = l->from % l->bytes;
-    const size_t first = l->bytes - start < len ? (size_t)(l->bytes - start) : len;
-    memcpy(piece, l->at + start, first);
-    memcpy(piece + first, l->at, len - first);
-    const char *end = memrchr(piece, '\n', len);
-    return end ? (size_t)(end - piece) + 1 : len;
+    const char *at = l->at + l->from;
+    const size_t len = l->waiting < LINES_WRITE_MAX ? (size_t)l->waiting : LINES_WRITE_MAX;
+    if (l->from + len > l->bytes)
+        memcpy(l->at + l->bytes, l->at, l->from + len - l->bytes);
+    const char *end = len < l->waiting ? memrchr(at, '\n', len) : NULL;
+    return (str){at, end ? (size_t)(end - at) + 1 : len};
+}
+
+static void piece_done(struct lines *l, size_t len)
+{
+    l->waiting -= len;
+    l->from = l->waiting > 0 ? l->from + len : 0;
+    if (l->from >= l->bytes)
+        l->from -= l->bytes;
 }
 
 static uint64_t line_ends(const char *at, size_t len)
@@ -76,20 +86,15 @@ static uint64_t line_ends(const char *at, size_t len)
 struct lines_result lines_write(struct lines *l, int wait_ms)
 {
     struct lines_result r = {0, 0};
-    char piece[LINES_WRITE_MAX];
-    while (lines_waiting_bytes(l) > 0 && log_takes(l->fd, wait_ms)) {
+    while (l->waiting > 0 && log_takes(l->fd, wait_ms)) {
         wait_ms = 0;
-        const size_t len = next_piece(l, piece);
-        const ssize_t n = write(l->fd, piece, len);
+        const str piece = next_piece(l);
+        const ssize_t n = write(l->fd, piece.at, piece.len);
         if (n < 0 && (errno == EINTR || errno == EAGAIN))
             return r;
-        if (n <= 0) {
-            r.failed += line_ends(piece, len);
-            l->from += len;
-            continue;
-        }
-        r.written += line_ends(piece, (size_t)n);
-        l->from += (uint64_t)n;
+        const size_t done = n > 0 ? (size_t)n : piece.len;
+        *(n > 0 ? &r.written : &r.failed) += line_ends(piece.at, done);
+        piece_done(l, done);
     }
     return r;
 }
