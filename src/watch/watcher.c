@@ -1,5 +1,7 @@
 /* Draining rings into lines. While requests come the thread looks every 20 ms on its own, so that a
- * request wakes nobody; only after a quiet spell does it sleep until the next event. */
+ * request wakes nobody; only after a quiet spell does it sleep until the next event. Where it
+ * shares a core with a loop its work delays requests, so much work is done in many short turns, and
+ * a few lines at a time go out while they are still in the caches. */
 #include "watch/watcher.h"
 
 #include <errno.h>
@@ -15,10 +17,13 @@
 #include "watch/cell.h"
 #include "watch/lines.h"
 
-#define TURN_MS     20
-#define QUIET_TURNS 25u
-#define JOBS_MAX    2u
-#define RECORD      256u
+#define TURN_MS      20
+#define BUSY_TURN_MS 2
+#define BUSY_EVENTS  64u /* a turn, from which on the next one is short */
+#define QUIET_TURNS  25u
+#define BATCH        16u /* lines */
+#define JOBS_MAX     2u
+#define RECORD       256u
 
 struct watcher {
     struct watcher_opts o;
@@ -84,7 +89,8 @@ static uint64_t drain(struct watcher *w)
             if (w->o.access && len >= sizeof(struct event))
                 put_line(w, record, len);
             ring_done(w->rings[i]);
-            seen++;
+            if (++seen % BATCH == 0)
+                write_lines(w, 0);
         }
         note_ring(w, i);
     }
@@ -109,14 +115,20 @@ static void last_lines(struct watcher *w)
         write_lines(w, TURN_MS);
 }
 
+static void rest(long ms)
+{
+    const struct timespec turn = {.tv_nsec = ms * (long)NS_PER_MS};
+    (void)nanosleep(&turn, NULL);
+}
+
 static void *drain_loop(void *arg)
 {
-    const struct timespec turn = {.tv_nsec = TURN_MS * (long)NS_PER_MS};
     struct watcher *w = arg;
     uint32_t quiet = 0;
     for (;;) {
         const bool last = atomic_load(&w->stopping);
-        quiet = drain(w) > 0 ? 0 : quiet + 1;
+        const uint64_t seen = drain(w);
+        quiet = seen > 0 ? 0 : quiet + 1;
         if (last) {
             last_lines(w);
             return NULL;
@@ -126,7 +138,7 @@ static void *drain_loop(void *arg)
             write_lines(w, TURN_MS);
         else if (quiet < QUIET_TURNS ||
                  (!sleep_rings(w) && read(w->wake, &count, sizeof(count)) < 0))
-            (void)nanosleep(&turn, NULL);
+            rest(seen < BUSY_EVENTS ? TURN_MS : BUSY_TURN_MS);
     }
 }
 
