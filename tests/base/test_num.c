@@ -39,18 +39,29 @@ static void num_u64__refuses_more_than_its_maximum(void **state)
     assert_int_equal(v, 0);
 }
 
+static void is_put_as_printf_does(uint64_t n)
+{
+    char want[32], got[32] = {0};
+    const int len = snprintf(want, sizeof(want), "%" PRIu64, n);
+    assert_int_equal(num_digits(n), len);
+    assert_int_equal(num_put_u64(got, n), len);
+    assert_string_equal(got, want);
+    (void)snprintf(want, sizeof(want), "%021" PRIu64, n);
+    num_put_digits(got, n, 21);
+    assert_string_equal(got, want);
+}
+
 static void num_put__writes_what_printf_does(void **state)
 {
     (void)state;
     uint64_t v = 1;
     for (unsigned i = 0; i < 500; i++) {
-        char want[32];
-        char got[32] = {0};
-        const uint64_t n = i < 64 ? (1ull << i) - (i & 1u) : v >> (i % 64);
-        const int len = snprintf(want, sizeof(want), "%" PRIu64, n);
-        assert_int_equal(num_put_u64(got, n), len);
-        assert_string_equal(got, want);
+        is_put_as_printf_does(i < 64 ? (1ull << i) - (i & 1u) : v >> (i % 64));
         v = v * 6364136223846793005u + 1442695040888963407u;
+    }
+    for (uint64_t power = 10; power < UINT64_MAX / 10; power *= 10) {
+        is_put_as_printf_does(power - 1);
+        is_put_as_printf_does(power);
     }
 }
 
