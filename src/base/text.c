@@ -179,6 +179,7 @@ void text_time_put(char out[TEXT_TIME_LEN], int64_t wall_us)
     const uint64_t seconds = us / 1000000;
     const uint64_t days = seconds / 86400 + 719468;
     const unsigned in_day = (unsigned)(seconds % 86400);
+    const unsigned fraction = (unsigned)(us % 1000000);
     const uint64_t era = days / 146097;
     const unsigned doe = (unsigned)(days % 146097);
     const unsigned yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
@@ -187,13 +188,16 @@ void text_time_put(char out[TEXT_TIME_LEN], int64_t wall_us)
     const unsigned month = mp < 10 ? mp + 3 : mp - 9;
     const unsigned year = (unsigned)(yoe + era * 400 + (month <= 2));
     memcpy(out, "0000-00-00T00:00:00.000000Z", TEXT_TIME_LEN);
-    num_put_digits(out, year % 10000, 4);
+    num_put_two(out, year / 100 % 100);
+    num_put_two(out + 2, year % 100);
     num_put_two(out + 5, month);
     num_put_two(out + 8, doy - (153 * mp + 2) / 5 + 1);
     num_put_two(out + 11, in_day / 3600);
     num_put_two(out + 14, in_day / 60 % 60);
     num_put_two(out + 17, in_day % 60);
-    num_put_digits(out + 20, us % 1000000, 6);
+    num_put_two(out + 20, fraction / 10000);
+    num_put_two(out + 22, fraction / 100 % 100);
+    num_put_two(out + 24, fraction % 100);
 }
 
 void text_time(struct text *t, int64_t wall_us)
