@@ -256,6 +256,7 @@ static void close_all(struct keeper *k)
     for (uint32_t i = 0; i < LANES_LOOPS_MAX; i++)
         fd_undo(&k->wake[i]);
     fd_undo(&k->snapshot);
+    fd_undo(&k->probes.out);
     fd_undo(&k->exe_self);
     fd_undo(&k->exe_worker);
     data_dir_close(&k->dir);
@@ -273,6 +274,7 @@ int keeper_run(const struct config *cfg)
                          .exe_self = -1,
                          .exe_worker = -1,
                          .snapshot = -1,
+                         .probes = {.out = -1},
                          .dir = {.lock = -1}};
     for (uint32_t i = 0; i < LANES_LOOPS_MAX; i++)
         k->wake[i] = -1;

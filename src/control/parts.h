@@ -131,10 +131,10 @@ void status_write(const struct keeper *k, struct text *t);
 /* --- sandbox_probe.c: the proof at start -------------------------------------------------------
  */
 
-/* Starts one child a row; done is called once with OK or why the sandbox does not hold. */
+/* Starts the probes; done is called once with OK or why the sandbox does not hold. */
 MUST_USE err probes_start(struct keeper *k, void (*done)(struct keeper *k, err e, const char *why),
                           struct fault *f);
-void probes_tick(struct keeper *k); /* gives up on those that hang */
+void probes_tick(struct keeper *k); /* gives up on one that hangs */
 void probes_reaped(struct keeper *k, pid_t pid, int status);
 
 /* --- drain.c: the end --------------------------------------------------------------------------
@@ -177,12 +177,10 @@ struct keeper {
     struct admin *admin;
     struct gauges *gauges;
     struct {
-        pid_t pid[PROBE_COUNT];
-        uint32_t left;
+        pid_t pid; /* of the process that runs them; 0: none */
+        int out;   /* reads what it writes */
         uint64_t began_ns;
-        bool failed;
         void (*done)(struct keeper *k, err e, const char *why);
-        char why[FAULT_TEXT_BYTES];
     } probes;
     bool sandbox_ok;                    /* models may load */
     char sandbox_why[FAULT_TEXT_BYTES]; /* why not */

@@ -1,6 +1,7 @@
 /* The proof, made at every start, that the sandbox refuses on this kernel what its table says.
- * The keeper runs one short-lived child a row of engine/probe.def (`garrison-worker --probe N`; no
- * runtime is loaded) and holds its wait status against the row; one wrong row and no model loads.
+ * The keeper runs `garrison-worker --probe`, which forks one short-lived child a row of
+ * engine/probe.def (no runtime is loaded) and tells how each ended; the keeper holds these wait
+ * statuses against the rows: one wrong row and no model loads.
  * thread  any; probe_run ends or seals the process that calls it */
 #ifndef GARRISON_ENGINE_PROBE_H
 #define GARRISON_ENGINE_PROBE_H
@@ -19,6 +20,11 @@ const char *probe_name(unsigned which); /* "openat"; "?" from PROBE_COUNT on */
 /* Enters the whole sandbox and tries the forbidden thing. Only in a child made for it: returns the
  * exit status for main, or the process dies in here by SIGSYS. Writes nothing. */
 int probe_run(unsigned which);
+
+/* Runs the rows in their order, each in a child, and writes the wait status of each to fd, an int,
+ * when it has ended: where one is missing, that row hangs or has ended everything. Only in a
+ * process of one thread that is made for it. returns the exit status for main: 0: all are told */
+int probe_run_all(int fd);
 
 /* Judges a child by its wait status (waitpid(2)).
  * errors  ERR_UNAVAILABLE: it ended otherwise than the row says: `probe "socket" was allowed, want

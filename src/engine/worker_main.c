@@ -1,13 +1,12 @@
 /* garrison-worker: the process that a model runs in. The keeper starts it; by hand it only says so.
  *   garrison-worker --role=worker|reader   descriptor 3 is the keeper's socket
- *   garrison-worker --probe N              one try of what the sandbox forbids */
+ *   garrison-worker --probe                a try of each thing that the sandbox forbids */
 #include <malloc.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/message.h"
-#include "base/num.h"
 #include "engine/probe.h"
 #include "engine/worker.h"
 
@@ -29,11 +28,9 @@ static bool is_socket(int fd)
 int main(int argc, char **argv)
 {
     enum role role;
-    uint64_t which;
     const char *quiet = getenv("ORT_DISABLE_TELEMETRY");
-    if (argc == 3 && str_eq(str_of(argv[1]), STR("--probe")) &&
-        num_u64(str_of(argv[2]), UINT32_MAX, &which, NULL) == OK)
-        return probe_run((unsigned)which);
+    if (argc == 2 && str_eq(str_of(argv[1]), STR("--probe")))
+        return probe_run_all(STDOUT_FILENO);
     if (argc != 2 || !str_starts(str_of(argv[1]), STR("--role=")) ||
         !role_of_name(str_cut(str_of(argv[1]), 7, SIZE_MAX), &role) ||
         (role != ROLE_WORKER && role != ROLE_READER) || !is_socket(MESSAGE_CONTROL_FD))

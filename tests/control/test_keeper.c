@@ -81,6 +81,52 @@ static void keeper__refuses_to_start_without_its_worker(void **state)
     assert_true(rig_saw(r, "garrison-worker is neither in"));
 }
 
+/* --- the proof of the sandbox ------------------------------------------------------------------
+ */
+
+#define REQUIRED "server: {data_dir: d}\nmodels: {ok: {path: ok.onnx}}"
+
+/* The same words for whoever reads the log, and no model. */
+static void refused_for(struct rig *r, const char *script, const char *why)
+{
+    char want[256];
+    rig_put(r, "probes", script);
+    rig_start(r, REQUIRED);
+    (void)snprintf(want, sizeof want, "model \"ok\" is refused (sandbox): %s", why);
+    rig_wait(r, want);
+    rig_wait(r, "0 of 1 models ready");
+    assert_int_equal(kill(r->keeper, SIGKILL), 0);
+    assert_int_equal(rig_end(r), -SIGKILL);
+}
+
+static void keeper__refuses_models_where_a_probe_ends_badly(void **state)
+{
+    struct rig *r = *state;
+    refused_for(r, "5 allowed", "probe \"socket\" was allowed, want death by SIGSYS");
+    refused_for(r, "0 exit", "probe \"lawful\" was not run: exit status 25");
+    refused_for(r, "25 kill", "probe \"userfaultfd\" took its parent along, by signal 9");
+    refused_for(r, "26 exit", "the probes' parent ended with wait status 6400");
+}
+
+static void keeper__refuses_models_where_a_probe_hangs(void **state)
+{
+    refused_for(*state, "6 hang", "probe \"connect\" did not end within 15 s");
+}
+
+static void keeper__loads_models_where_all_probes_end_well(void **state)
+{
+    struct rig *r = *state;
+    rig_put(r, "probes", "26 well");
+    rig_start(r, REQUIRED);
+    rig_wait(r, "1 of 1 models ready");
+    rig_put(r, "probes", "5 allowed");
+    assert_int_equal(kill(r->keeper, SIGKILL), 0);
+    assert_int_equal(rig_end(r), -SIGKILL);
+    rig_start(r, QUICK REQUIRED);
+    rig_wait(r, "the sandbox does not hold here: probe \"socket\" was allowed");
+    rig_wait(r, "1 of 1 models ready"); /* best-effort is for debugging */
+}
+
 /* --- models ------------------------------------------------------------------------------------
  */
 
@@ -332,6 +378,9 @@ int main(void)
         CASE(keeper__refuses_a_data_dir_that_is_held),
         CASE(keeper__refuses_an_address_in_use),
         CASE(keeper__refuses_to_start_without_its_worker),
+        CASE(keeper__refuses_models_where_a_probe_ends_badly),
+        CASE(keeper__refuses_models_where_a_probe_hangs),
+        CASE(keeper__loads_models_where_all_probes_end_well),
         CASE(keeper__refuses_odd_models_and_serves_the_others),
         CASE(keeper__quarantines_the_fifth_death),
         CASE(keeper__kills_a_load_that_takes_too_long),

@@ -1,7 +1,10 @@
 /* A worker for test_keeper that loads nothing: the first word of the model's bytes says what it
  * does. ok; refuse; crash (at load); later (becomes ready, dies when a byte comes on SIGTERM);
  * hang (never answers); mute (ready, then no beats); NAME.bin (names that external data).
- * usage: garrison-worker --role=worker|reader, or --probe N */
+ * As prober it is the real one, or where a file "probes" lies beside it, what that says: COUNT END,
+ * the rows that go well and then hang, exit, kill or allowed (the next row was).
+ * usage: garrison-worker --role=worker|reader, or --probe */
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -125,12 +128,54 @@ static void beat(int number)
     (void)alarm(1);
 }
 
+/* A wait status that the row takes for a good end. */
+static int good_end(unsigned which)
+{
+    static const int ends[] = {0, 21 << 8, SIGSYS, SIGXFSZ};
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
+        if (probe_verdict(which, ends[i], NULL) == OK)
+            return ends[i];
+    abort();
+}
+
+static void tell(int status)
+{
+    if (write(1, &status, sizeof status) != (ssize_t)sizeof status)
+        abort();
+}
+
+static int probe(void)
+{
+    char path[PATH_MAX], how[16];
+    unsigned count = 0;
+    const ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+    path[n > 0 ? n : 0] = '\0';
+    char *slash = strrchr(path, '/');
+    if (!slash || (size_t)(slash - path) > sizeof path - sizeof "/probes")
+        abort();
+    memcpy(slash, "/probes", sizeof "/probes");
+    FILE *script = fopen(path, "r");
+    if (!script)
+        return probe_run_all(1);
+    if (fscanf(script, "%u %15s", &count, how) != 2)
+        abort();
+    for (unsigned i = 0; i < count; i++)
+        tell(good_end(i));
+    if (strcmp(how, "hang") == 0)
+        (void)pause();
+    else if (strcmp(how, "kill") == 0)
+        (void)raise(SIGKILL);
+    else if (strcmp(how, "allowed") == 0)
+        tell(24 << 8);
+    return strcmp(how, "exit") == 0 ? 25 : 0;
+}
+
 int main(int argc, char **argv)
 {
     enum role role;
     struct message_frame frame;
-    if (argc == 3 && strcmp(argv[1], "--probe") == 0)
-        return probe_run((unsigned)atoi(argv[2]));
+    if (argc == 2 && strcmp(argv[1], "--probe") == 0)
+        return probe();
     if (argc != 2 || !role_of_name(str_of(argv[1] + 7), &role))
         return 2;
     hello(role);

@@ -388,6 +388,50 @@ static void probe_run__ends_as_the_table_says(void **state)
     }
 }
 
+/* Runs all rows with a pipe; told gets what they told. returns the wait status of their parent */
+static int run_all(int told[PROBE_COUNT], size_t *ret_count)
+{
+    int ends[2], status;
+    assert_int_equal(pipe(ends), 0);
+    const pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0)
+        _exit(probe_run_all(ends[1]));
+    assert_int_equal(close(ends[1]), 0);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    const ssize_t n = read(ends[0], told, PROBE_COUNT * sizeof told[0]);
+    assert_int_equal(close(ends[0]), 0);
+    *ret_count = n > 0 ? (size_t)n / sizeof told[0] : 0;
+    return status;
+}
+
+static void probe_run_all__refuses_a_reader_that_is_gone(void **state)
+{
+    int status;
+    (void)state;
+    const pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0)
+        _exit(probe_run_all(-1));
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 25 << 8);
+}
+
+static void probe_run_all__tells_every_end_in_order(void **state)
+{
+    int told[PROBE_COUNT];
+    size_t count = 0;
+    (void)state;
+    assert_int_equal(run_all(told, &count), 0);
+    assert_int_equal(count, PROBE_COUNT);
+    for (unsigned i = 0; i < PROBE_COUNT; i++) {
+        struct fault f = {0};
+        const err e = SANITIZED ? OK : probe_verdict(i, told[i], &f);
+        assert_string_equal(f.text, "");
+        assert_int_equal(e, OK);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -403,6 +447,8 @@ int main(void)
         cmocka_unit_test(sandbox_data_bytes__saturates),
         cmocka_unit_test(probe_verdict__refuses_every_other_end),
         cmocka_unit_test(probe_run__ends_as_the_table_says),
+        cmocka_unit_test(probe_run_all__refuses_a_reader_that_is_gone),
+        cmocka_unit_test(probe_run_all__tells_every_end_in_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
