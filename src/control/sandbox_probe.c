@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/scope.h"
 #include "control/parts.h"
 #include "control/spawn.h"
 
@@ -69,7 +68,8 @@ void probes_reaped(struct keeper *k, pid_t pid, int status)
         return; /* an orphan that was given to us as the first process of a container */
     k->probes.pid = 0;
     const ssize_t n = read(k->probes.out, told, sizeof told);
-    fd_undo(&k->probes.out);
+    (void)close(k->probes.out);
+    k->probes.out = -1;
     const unsigned count = n > 0 ? (unsigned)((size_t)n / sizeof told[0]) : 0;
     const err e = judge(k, status, told, count, &f);
     k->probes.done(k, e, f.text);
