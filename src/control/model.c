@@ -72,6 +72,19 @@ err model_prepare(struct model *m, struct keeper *k, const struct config_model *
 /* --- reading -----------------------------------------------------------------------------------
  */
 
+/* What worked before and fails for lack of memory or disk is tried again, as after a death. */
+static void unreadable(struct model *m, err e, const char *text)
+{
+    if (!m->state.scanned) {
+        model_refuse(m, "unreadable", text);
+    } else if (e == ERR_UNAVAILABLE) {
+        model_files_release(m->files);
+        model_died(m, EXIT_CRASH, text);
+    } else {
+        model_refuse(m, "changed", text);
+    }
+}
+
 static void read_on(struct model *m)
 {
     struct fault f = {0};
@@ -80,7 +93,7 @@ static void read_on(struct model *m)
     if (e == OK)
         e = model_files_step(m->files, STEP_BYTES, &done, &f);
     if (e != OK) {
-        model_refuse(m, "unreadable", f.text);
+        unreadable(m, e, f.text);
         return;
     }
     if (!done) {
@@ -92,10 +105,12 @@ static void read_on(struct model *m)
         model_scan(m);
         return;
     }
-    model_files_digest(m->files, m->digest);
-    m->digest_known = true;
-    gauges_model(m->k->gauges, m);
-    publish(m->k);
+    if (!m->digest_known) {
+        model_files_digest(m->files, m->digest);
+        m->digest_known = true;
+        gauges_model(m->k->gauges, m);
+        publish(m->k);
+    }
     model_load(m);
 }
 

@@ -212,6 +212,7 @@ static void ready(struct model *m)
     m->load_ns = clock_ns() - m->load_began_ns;
     timer_cancel(&m->timer);
     model_state_next(&m->state, clock_ns());
+    model_files_release(m->files); /* the session has its own copy (security.md section 3.4) */
     gauges_loaded(m->k->gauges, m, true, m->load_ns);
     journal_write(
         c, &(struct journal_event){.level = JOURNAL_INFO,

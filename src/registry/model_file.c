@@ -17,9 +17,10 @@
 
 struct model_files {
     int dir;
-    int from; /* the file being read, or -1 */
-    uint64_t got;
-    uint32_t done; /* files read and sealed */
+    int from[MODEL_FILES_MAX]; /* the files, once open; -1 */
+    uint64_t got;              /* bytes of the file being read */
+    uint32_t done;             /* files read and sealed */
+    uint32_t known;            /* files read at least once: their size and digest hold */
     uint32_t count;
     struct digest *digest;
     uint8_t *piece;
@@ -71,11 +72,21 @@ static err open_directory(const char *path, int *ret_dir, const char **ret_name,
     return OK;
 }
 
-/* Opens the next file to be read and makes its memory. */
+static err changed(const struct model_file *file, struct fault *f)
+{
+    return fail(f, ERR_CONFLICT, "%s%s%s has changed since it was loaded; start again to load it",
+                file->name[0] ? "\"" : "the model", file->name, file->name[0] ? "\"" : "");
+}
+
+/* Opens the next file unless it is, and makes its memory. */
 static err begin(struct model_files *m, const char *name, int flags, struct fault *f)
 {
     struct model_file *to = &m->file[m->done];
-    err e = open_regular(m->dir, name, flags, &m->from, &to->bytes, f);
+    err e = OK;
+    if (m->from[m->done] < 0)
+        e = open_regular(m->dir, name, flags, &m->from[m->done], &to->bytes, f);
+    if (e == OK && !m->piece && !(m->piece = malloc(PIECE_BYTES)))
+        e = fail(f, ERR_UNAVAILABLE, "no memory to read a model");
     if (e == OK)
         e = memfd_new("model", to->bytes, &to->fd, f);
     m->got = 0;
@@ -88,15 +99,12 @@ err model_files_open(const char *path, struct model_files **ret, struct fault *f
     struct model_files *m = calloc(1, sizeof *m);
     if (!m)
         return fail(f, ERR_UNAVAILABLE, "no memory to read a model");
-    m->from = -1;
     m->dir = -1;
     for (uint32_t i = 0; i < MODEL_FILES_MAX; i++)
-        m->file[i].fd = -1;
+        m->from[i] = m->file[i].fd = -1;
     err e = open_directory(path, &m->dir, &name, f);
     if (e == OK)
         e = digest_new(&m->digest, f);
-    if (e == OK && !(m->piece = malloc(PIECE_BYTES)))
-        e = fail(f, ERR_UNAVAILABLE, "no memory to read a model");
     m->count = 1;
     if (e == OK)
         e = begin(m, name, 0, f);
@@ -112,13 +120,27 @@ void model_files_free(struct model_files *m)
 {
     if (!m)
         return;
+    model_files_release(m);
     for (uint32_t i = 0; i < MODEL_FILES_MAX; i++)
-        fd_undo(&m->file[i].fd);
-    fd_undo(&m->from);
+        fd_undo(&m->from[i]);
     fd_undo(&m->dir);
     digest_free(m->digest);
-    free(m->piece);
     free(m);
+}
+
+void model_files_release(struct model_files *m)
+{
+    uint8_t ignored[DIGEST_BYTES];
+    for (uint32_t i = 0; i < MODEL_FILES_MAX; i++) {
+        fd_undo(&m->file[i].fd);
+        m->file[i].fd = -1;
+    }
+    free(m->piece);
+    m->piece = NULL;
+    m->done = 0;
+    m->got = 0;
+    if (m->digest)
+        digest_end(m->digest, ignored); /* of what was read in part */
 }
 
 static bool is_plain(str name)
@@ -157,14 +179,19 @@ err model_files_add(struct model_files *m, str name, struct fault *f)
 static err finish(struct model_files *m, struct fault *f)
 {
     uint8_t more;
+    uint8_t digest[DIGEST_BYTES];
     struct model_file *to = &m->file[m->done];
-    const ssize_t n = read(m->from, &more, 1);
-    if (n != 0)
-        return fail(f, ERR_CONFLICT, "a file of the model changed while it was read");
-    digest_end(m->digest, to->digest);
-    (void)close(m->from);
-    m->from = -1;
+    const bool again = m->done < m->known;
+    digest_end(m->digest, digest);
+    if (pread(m->from[m->done], &more, 1, (off_t)to->bytes) != 0)
+        return again ? changed(to, f)
+                     : fail(f, ERR_CONFLICT, "a file of the model changed while it was read");
+    if (again && memcmp(digest, to->digest, DIGEST_BYTES) != 0)
+        return changed(to, f);
+    memcpy(to->digest, digest, DIGEST_BYTES);
     m->done++;
+    if (!again)
+        m->known = m->done;
     return memfd_seal(to->fd, f);
 }
 
@@ -172,11 +199,14 @@ static err read_piece(struct model_files *m, struct fault *f)
 {
     struct model_file *to = &m->file[m->done];
     const uint64_t left = to->bytes - m->got;
-    const ssize_t n = read(m->from, m->piece, left < PIECE_BYTES ? left : PIECE_BYTES);
+    const ssize_t n =
+        pread(m->from[m->done], m->piece, left < PIECE_BYTES ? left : PIECE_BYTES, (off_t)m->got);
     if (n < 0 && errno == EINTR)
         return OK;
     if (n < 0)
         return fail(f, ERR_UNAVAILABLE, "the disk gave no model: %s", strerror(errno));
+    if (n == 0 && m->done < m->known)
+        return changed(to, f);
     if (n == 0)
         return fail(f, ERR_CONFLICT, "a file of the model became shorter while it was read");
     err e = memfd_write(to->fd, m->got, m->piece, (uint64_t)n, f);
@@ -191,7 +221,7 @@ err model_files_step(struct model_files *m, uint64_t max, bool *ret_done, struct
 {
     err e = OK;
     for (uint64_t read = 0; e == OK && m->done < m->count && read < max; read += PIECE_BYTES) {
-        if (m->from < 0)
+        if (m->file[m->done].fd < 0)
             e = begin(m, m->file[m->done].name, O_NOFOLLOW, f);
         if (e == OK)
             e = read_piece(m, f);

@@ -1,7 +1,11 @@
-/* The files of a bare model, read once into sealed memory and hashed on the way: what was hashed is
- * what is loaded, whatever happens to the files. The .onnx first; then the external data that a
+/* The files of a bare model, read into sealed memory and hashed on the way: what was hashed is what
+ * is loaded, whatever happens to the files. The .onnx first; then the external data that a
  * sandboxed child has found named in it, from the same directory.
  * Reading goes in steps, so that a loop is not held up by gigabytes.
+ *
+ * Between loads the memory can be released. The files stay open meanwhile, so that what was
+ * replaced or removed on disk can still be read again; and the second reading must find the digests
+ * of the first.
  *
  * The path of the model is the operator's and may be a link. A name of external data is the model's
  * claim: plain (no separator, not "." or ".."), and a regular file itself, never a
@@ -24,7 +28,8 @@
 
 struct model_files;
 
-/* One file: name is "" for the model. fd is sealed and stays the set's. */
+/* One file: name is "" for the model. fd is sealed and stays the set's; -1: not read, or released.
+ */
 struct model_file {
     char name[MODEL_FILE_NAME_MAX + 1];
     int fd;
@@ -40,8 +45,13 @@ void model_files_free(struct model_files *m); /* NULL is a no-op */
 MUST_USE err model_files_add(struct model_files *m, str name, struct fault *f);
 
 /* Reads up to max bytes further. *ret_done: all files known so far are read and sealed.
- * errors  also ERR_CONFLICT: a file changed its size while it was read */
+ * errors  also ERR_CONFLICT: a file changed its size while it was read, or is not what was read
+ *         before the release */
 MUST_USE err model_files_step(struct model_files *m, uint64_t max, bool *ret_done, struct fault *f);
+
+/* Gives the memory back, wherever the reading stands: the next step begins anew with the first
+ * file. Names, sizes and digests stay known. */
+void model_files_release(struct model_files *m);
 
 uint32_t model_files_count(const struct model_files *m);
 const struct model_file *model_files_at(const struct model_files *m, uint32_t i);

@@ -29,8 +29,9 @@ void model_state_turn(struct model_state *s)
 void model_state_next(struct model_state *s, uint64_t now_ns)
 {
     must(s->phase >= MODEL_READING && s->phase <= MODEL_LOADING);
-    s->phase++;
-    s->held = s->phase >= MODEL_LOADING;
+    s->phase = s->phase == MODEL_READING && s->scanned ? MODEL_LOADING : s->phase + 1;
+    s->held = s->phase == MODEL_LOADING;
+    s->scanned = s->scanned || s->held;
     if (s->phase != MODEL_READY)
         return;
     s->in_a_row = 0;
@@ -59,7 +60,8 @@ static bool too_many(const struct model_state *s, uint64_t now_ns)
 uint64_t model_state_died(struct model_state *s, const char *reason, const char *text,
                           uint64_t now_ns, uint32_t chance)
 {
-    must(s->phase == MODEL_LOADING || s->phase == MODEL_READY);
+    must(s->phase == MODEL_LOADING || s->phase == MODEL_READY ||
+         (s->phase == MODEL_READING && s->scanned));
     s->death_ns[s->deaths % MODEL_DEATHS_MAX] = now_ns;
     s->deaths++;
     s->in_a_row++;

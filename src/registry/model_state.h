@@ -1,7 +1,9 @@
 /* The life of a model version, as a pure machine: events go in, the next thing to do comes out.
  *
  *   QUEUED -> READING -> SCANNING -> GATHERING -> LOADING -> READY     (the way up)
- *   LOADING, READY -- death --> BACKOFF -- its time --> QUEUED (LOADING next, the bytes are held)
+ *   LOADING, READY -- death --> BACKOFF -- its time --> QUEUED
+ *   QUEUED -> LOADING where the bytes are held, which they are until READY; later QUEUED -> READING
+ *   -> LOADING: the same bytes, which have been scanned
  *   any of the way up -- refusal --> FAILED                            (for good)
  *   LOADING, READY, BACKOFF -- too many deaths --> QUARANTINED         (for good)
  *
@@ -30,7 +32,8 @@ enum model_phase {
 
 struct model_state {
     enum model_phase phase;
-    bool held; /* bytes are read, scanned and complete: the next load needs no file */
+    bool held;    /* bytes are read, scanned and complete: the next load needs no file */
+    bool scanned; /* once: all files are known, and what is read again is the same */
     uint32_t quarantine_count; /* 1..MODEL_DEATHS_MAX */
     uint64_t quarantine_period_ns;
     uint32_t in_a_row; /* deaths without being ready between */
@@ -47,14 +50,15 @@ void model_state_init(struct model_state *s, uint32_t count, uint64_t period_ns)
 /* It is its turn: READING, or LOADING where the bytes are held. From QUEUED alone. */
 void model_state_turn(struct model_state *s);
 
-/* The step under way went well: READING -> SCANNING -> GATHERING -> LOADING -> READY. */
+/* The step under way went well: READING -> SCANNING -> GATHERING -> LOADING -> READY, or again
+ * READING -> LOADING -> READY. */
 void model_state_next(struct model_state *s, uint64_t now_ns);
 
 /* It is refused: FAILED. reason is one word; text says what was seen and what to do. */
 void model_state_refused(struct model_state *s, const char *reason, const char *text);
 
-/* Its worker died while LOADING or READY: BACKOFF, or QUARANTINED.
- * returns ns to wait before model_state_again; 0: quarantined */
+/* Its worker died while LOADING or READY, or its files could not be read again just now: BACKOFF,
+ * or QUARANTINED. returns ns to wait before model_state_again; 0: quarantined */
 uint64_t model_state_died(struct model_state *s, const char *reason, const char *text,
                           uint64_t now_ns, uint32_t chance);
 

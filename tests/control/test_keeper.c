@@ -196,6 +196,33 @@ static void keeper__starts_a_dead_worker_again(void **state)
     rig_wait(r, "data_front snapshot ok ready worker 2");
 }
 
+static void kill_worker(const struct rig *r)
+{
+    pid_t workers[4];
+    assert_int_equal(rig_children(r, "--role=worker", workers, 4), 1);
+    assert_int_equal(kill(workers[0], SIGKILL), 0);
+}
+
+static void keeper__refuses_other_bytes_for_a_dead_worker(void **state)
+{
+    struct rig *r = *state;
+    char from[128], to[128];
+    rig_put(r, "ext.onnx", "ext.bin");
+    rig_put(r, "ext.bin", "weights");
+    rig_start(r, QUICK "server: {data_dir: d}\nmodels:\n  ext: {path: ext.onnx}\n");
+    rig_wait(r, "data_front snapshot ext ready worker 1");
+    rig_put(r, "new.onnx", "crash");
+    (void)snprintf(from, sizeof from, "%s/new.onnx", r->dir);
+    (void)snprintf(to, sizeof to, "%s/ext.onnx", r->dir);
+    assert_int_equal(rename(from, to), 0); /* the file that was opened is still there for us */
+    kill_worker(r);
+    rig_wait(r, "data_front snapshot ext ready worker 2");
+    rig_put(r, "ext.bin", "Weights"); /* in place */
+    kill_worker(r);
+    rig_wait(r, "model \"ext\" is refused (changed): \"ext.bin\" has changed since it was loaded");
+    rig_wait(r, "data_front snapshot ext failed worker -1");
+}
+
 static void keeper__gives_the_other_lanes_to_the_next_front(void **state)
 {
     struct rig *r = *state;
@@ -386,6 +413,7 @@ int main(void)
         CASE(keeper__kills_a_load_that_takes_too_long),
         CASE(keeper__kills_a_worker_whose_beats_stop),
         CASE(keeper__starts_a_dead_worker_again),
+        CASE(keeper__refuses_other_bytes_for_a_dead_worker),
         CASE(keeper__gives_the_other_lanes_to_the_next_front),
         CASE(keeper__takes_all_with_it_when_it_dies),
         CASE(keeper__drains_and_leaves_nothing),

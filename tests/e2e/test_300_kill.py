@@ -150,6 +150,53 @@ def test_quarantine(server, models):
         load.advance()
 
 
+def weights_held(server):
+    """The keeper's memfds of model bytes; None where a user may not look."""
+    if os.geteuid() != 0:
+        return None
+    links = []
+    for entry in os.scandir(f"/proc/{server.pid}/fd"):
+        try:
+            links.append(os.readlink(entry.path))
+        except FileNotFoundError:  # closed meanwhile
+            pass
+    return [link for link in links if link.startswith("/memfd:model ")]
+
+
+def test_bytes_released(tmp_path, models):
+    """Once loaded, weights are in the worker alone; a new worker gets the same bytes or none."""
+    path = tmp_path / "m.onnx"
+    path.write_bytes((models / "matmul.onnx").read_bytes())
+    with running(tmp_path / "server", {"m": path}) as server:
+        server.wait_model("m")
+        answers(server, models, "matmul", "m")
+        assert not weights_held(server)
+        digest = state_of(server, "m")["digest"]
+        new = tmp_path / "new.onnx"
+        new.write_bytes((models / "spin.onnx").read_bytes())
+        new.rename(path)
+        victim = worker_of(server, "m")
+        os.kill(victim, signal.SIGKILL)
+        new_worker(server, "m", victim)
+        answers(server, models, "matmul", "m")
+        assert state_of(server, "m")["digest"] == digest
+        assert not weights_held(server)
+
+
+def test_bytes_changed(tmp_path, models):
+    """A file overwritten in place is not served under the old version: it fails and says why."""
+    path = tmp_path / "m.onnx"
+    path.write_bytes((models / "matmul.onnx").read_bytes())
+    with running(tmp_path / "server", {"m": path}) as server:
+        server.wait_model("m")
+        path.write_bytes((models / "spin.onnx").read_bytes())
+        answers(server, models, "matmul", "m")
+        os.kill(worker_of(server, "m"), signal.SIGKILL)
+        wait_for("the refusal", lambda: state_of(server, "m")["state"] == "failed")
+        assert any("the model has changed since it was loaded" in e for e in server.errors)
+        assert ask(server, "m", case(models, "matmul")[0])[0] == 503
+
+
 def test_restart_frees(serve, tmp_path, models):
     """A quarantined bare model is tried again by the next server on the same data directory."""
     (tmp_path / "g.yaml").write_text(

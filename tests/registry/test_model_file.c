@@ -150,6 +150,86 @@ static void step__seals_what_it_has_read(void **state)
     model_files_free(m);
 }
 
+/* A set of two files, read once and released. */
+static struct model_files *released(void)
+{
+    struct model_files *m = NULL;
+    static const char big[(2 << 20) + 9];
+    (void)unlink(at("f.onnx"));
+    (void)unlink(at("f.bin"));
+    put("f.onnx", "model", 5);
+    put("f.bin", big, sizeof big);
+    assert_int_equal(model_files_open(at("f.onnx"), &m, NULL), OK);
+    assert_int_equal(model_files_add(m, STR("f.bin"), NULL), OK);
+    assert_int_equal(read_all(m, 1 << 20, NULL), OK);
+    model_files_release(m);
+    assert_int_equal(model_files_at(m, 0)->fd, -1);
+    assert_int_equal(model_files_at(m, 1)->fd, -1);
+    assert_true(model_files_bytes(m) == 5 + sizeof big);
+    return m;
+}
+
+static void overwrite(const char *name, off_t where)
+{
+    const int fd = open(at(name), O_WRONLY);
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, "X", 1, where), 1);
+    assert_int_equal(close(fd), 0);
+}
+
+static void refused_again(struct model_files *m, const char *who)
+{
+    char want[128];
+    struct fault f = {0};
+    assert_int_equal(read_all(m, 1 << 20, &f), ERR_CONFLICT);
+    (void)snprintf(want, sizeof want, "%s has changed since it was loaded; start again to load it",
+                   who);
+    assert_string_equal(f.text, want);
+    model_files_free(m);
+}
+
+static void release__refuses_other_bytes_at_the_next_reading(void **state)
+{
+    (void)state;
+    struct model_files *m = released();
+    overwrite("f.onnx", 4);
+    refused_again(m, "the model");
+    m = released();
+    overwrite("f.bin", (2 << 20) + 8);
+    refused_again(m, "\"f.bin\"");
+    m = released();
+    overwrite("f.bin", (2 << 20) + 9); /* longer */
+    refused_again(m, "\"f.bin\"");
+    m = released();
+    assert_int_equal(truncate(at("f.bin"), 2 << 20), 0);
+    refused_again(m, "\"f.bin\"");
+}
+
+static void release__lets_the_same_bytes_be_read_again(void **state)
+{
+    (void)state;
+    bool done = false;
+    uint8_t digest[DIGEST_BYTES];
+    struct model_files *m = released();
+    memcpy(digest, model_files_at(m, 1)->digest, DIGEST_BYTES);
+    assert_int_equal(model_files_step(m, 1 << 20, &done, NULL), OK);
+    assert_int_equal(model_files_step(m, 1 << 20, &done, NULL), OK);
+    assert_false(done);
+    model_files_release(m); /* in the middle of the second file */
+    put("other", "another model", 13);
+    char other[512];
+    (void)snprintf(other, sizeof other, "%s", at("other"));
+    assert_int_equal(rename(other, at("f.onnx")), 0); /* the usual way to put a new model there */
+    assert_int_equal(unlink(at("f.bin")), 0);
+    assert_int_equal(read_all(m, 1 << 20, NULL), OK);
+    assert_int_equal(model_files_count(m), 2);
+    for (uint32_t i = 0; i < 2; i++)
+        assert_int_equal(
+            memfd_check(model_files_at(m, i)->fd, model_files_at(m, i)->bytes, true, NULL), OK);
+    assert_memory_equal(digest, model_files_at(m, 1)->digest, DIGEST_BYTES);
+    model_files_free(m);
+}
+
 /* The oracle: sha256sum of the files, and of their digests put together. */
 static void digest__is_that_of_sha256sum(void **state)
 {
@@ -213,6 +293,8 @@ int main(void)
         cmocka_unit_test(step__refuses_links_and_missing_external_data),
         cmocka_unit_test(step__notices_a_file_that_shrinks_or_grows),
         cmocka_unit_test(step__seals_what_it_has_read),
+        cmocka_unit_test(release__refuses_other_bytes_at_the_next_reading),
+        cmocka_unit_test(release__lets_the_same_bytes_be_read_again),
         cmocka_unit_test(digest__is_that_of_sha256sum),
         cmocka_unit_test(open__follows_the_operators_own_link),
     };

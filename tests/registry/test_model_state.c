@@ -25,6 +25,8 @@ static void back_to_ready(struct model_state *s, uint64_t now)
     model_state_again(s);
     model_state_turn(s);
     model_state_next(s, now);
+    if (s->phase == MODEL_LOADING) /* it had to read its files again */
+        model_state_next(s, now);
     assert_int_equal(s->phase, MODEL_READY);
 }
 
@@ -92,7 +94,7 @@ static void state__waits_longer_with_each_death(void **state)
     assert_true(model_state_died(&s, "crash", "", 0, 200) == 200 * MS);
 }
 
-static void state__reads_its_files_once(void **state)
+static void state__scans_its_files_once(void **state)
 {
     (void)state;
     struct model_state s;
@@ -115,7 +117,27 @@ static void state__reads_its_files_once(void **state)
     assert_false(model_state_loads(&s));
     model_state_again(&s);
     model_state_turn(&s);
+    assert_int_equal(s.phase, MODEL_READING); /* READY has let the bytes go */
+    model_state_next(&s, 10);
+    assert_int_equal(s.phase, MODEL_LOADING);
+    (void)model_state_died(&s, "crash", "", 11, 0);
+    model_state_again(&s);
+    model_state_turn(&s);
     assert_int_equal(s.phase, MODEL_LOADING); /* the bytes are held */
+}
+
+static void state__waits_when_its_files_cannot_be_read_again(void **state)
+{
+    (void)state;
+    struct model_state s = at_loading(0);
+    model_state_next(&s, 1);
+    (void)model_state_died(&s, "crash", "", 2, 0);
+    model_state_again(&s);
+    model_state_turn(&s);
+    assert_int_equal(s.phase, MODEL_READING);
+    assert_true(model_state_died(&s, "crash", "the disk gave no model", 3, 0) > 0);
+    assert_int_equal(s.phase, MODEL_BACKOFF);
+    back_to_ready(&s, 4);
 }
 
 static void state__forgets_the_reason_once_ready(void **state)
@@ -136,7 +158,8 @@ int main(void)
         cmocka_unit_test(state__lives_on_when_five_deaths_take_longer),
         cmocka_unit_test(state__is_quarantined_by_five_loads_in_a_row_however_slow),
         cmocka_unit_test(state__waits_longer_with_each_death),
-        cmocka_unit_test(state__reads_its_files_once),
+        cmocka_unit_test(state__scans_its_files_once),
+        cmocka_unit_test(state__waits_when_its_files_cannot_be_read_again),
         cmocka_unit_test(state__forgets_the_reason_once_ready),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
