@@ -71,7 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     size_t tokens = 0;
 
     while (json_next(&j, &t, &f) == OK && t.kind != JSON_END) {
-        check(j.at <= len && j.depth <= limits.depth && tokens++ <= len);
+        check(j.at >= j.from && j.at <= j.end && j.depth <= limits.depth && tokens++ <= len);
         if (t.kind == JSON_NUMBER)
             read_number(t.text);
         if (t.kind == JSON_STRING || t.kind == JSON_KEY)

@@ -74,7 +74,7 @@ static err member_keep(struct json *j, const struct json_token *t, str key, stru
 static err item_read(struct json *j, struct item *item, struct arena *arena, struct fault *f)
 {
     struct json_token t;
-    const size_t from = j->at - 1;
+    const char *from = j->at - 1;
     str key;
     for (;;) {
         err code = json_next(j, &t, f);
@@ -90,7 +90,7 @@ static err item_read(struct json *j, struct item *item, struct arena *arena, str
         if (code)
             return code;
     }
-    item->raw = str_cut(j->text, from, j->at);
+    item->raw = (str){from, (size_t)(j->at - from)};
     return OK;
 }
 

@@ -19,41 +19,35 @@ enum {
 #define ONES 0x0101010101010101u
 #define TOPS 0x8080808080808080u
 
+/* Keeps what is rare, or long, out of the registers of what is short and called for every token. */
+#define NOINLINE __attribute__((noinline))
+
 struct json json_over(str text, const struct json_limits *limits)
 {
     must(limits->depth <= JSON_DEPTH_MAX);
-    return (struct json){.text = text, .limits = *limits};
+    return (struct json){
+        .from = text.at, .at = text.at, .end = text.at + text.len, .limits = *limits};
 }
 
 err json_fail(const struct json *j, const char *what, struct fault *f)
 {
-    return fail(f, ERR_INPUT, "JSON at byte %zu: %s", j->at, what);
+    return fail(f, ERR_INPUT, "JSON at byte %zu: %s", (size_t)(j->at - j->from), what);
 }
 
 /* ---- strings ---- */
 
-/* Marks (top bits) the bytes of word that are below n, n <= 128; bytes from 128 on are never marked
- * by this but may be carried into: the lowest mark is right, which is all that is needed. */
-static inline uint64_t mark_below(uint64_t word, uint8_t n)
-{
-    return (word - ONES * n) & ~word & TOPS;
-}
-
-static inline uint64_t mark_equal(uint64_t word, uint8_t c)
-{
-    const uint64_t diff = word ^ ONES * c;
-
-    return (diff - ONES) & ~diff & TOPS;
-}
-
-/* The first byte that is not plain inside a string: quote, backslash, control, not ASCII. */
+/* The first byte that is not plain inside a string: quote, backslash, control, not ASCII. Of a byte
+ * of ASCII with bit 1 turned over, 0x21 can be taken unless it is a control or the quote. A byte
+ * that is not plain, and up to the first one no other, sets its top bit in one of the three: only
+ * such a byte borrows from the next, and what that marks behind it does not matter. */
 static inline const char *plain_end(const char *p, const char *end)
 {
     while (end - p >= 8) {
         uint64_t word;
         memcpy(&word, p, sizeof(word));
-        const uint64_t hit =
-            mark_below(word, 0x20) | mark_equal(word, '"') | mark_equal(word, '\\') | (word & TOPS);
+        const uint64_t control_or_quote = (word ^ ONES * 0x02) - ONES * 0x21;
+        const uint64_t backslash = (word ^ ONES * '\\') - ONES;
+        const uint64_t hit = (word | control_or_quote | backslash) & TOPS;
         if (hit)
             return p + __builtin_ctzll(hit) / 8;
         p += 8;
@@ -117,24 +111,16 @@ static size_t escape_at(const char *p, const char *end, uint32_t *ret_point)
     return 12;
 }
 
-const char *json_string_end(const char *at, const char *end, bool *ret_escaped,
-                            const char **ret_why)
+/* The closing quote at or after p, which is a byte of the string that is not plain, or the end. */
+static NOINLINE const char *hard_end(const char *p, const char *end, bool *ret_escaped,
+                                     const char **ret_why)
 {
-    bool escaped = false;
-
-    *ret_why = "a string without its closing quote";
-    for (const char *p = at;;) {
-        p = plain_end(p, end);
-        if (p == end)
-            return NULL;
-        if (*p == '"') {
-            *ret_escaped = escaped;
-            return p;
-        }
+    *ret_escaped = false;
+    for (; p < end && *p != '"'; p = plain_end(p, end)) {
         size_t n;
         uint32_t point;
         if (*p == '\\') {
-            escaped = true;
+            *ret_escaped = true;
             n = escape_at(p, end, &point);
             *ret_why = "a wrong escape, or half of a surrogate pair, in a string";
         } else {
@@ -144,8 +130,15 @@ const char *json_string_end(const char *at, const char *end, bool *ret_escaped,
         if (n == 0)
             return NULL;
         p += n;
-        *ret_why = "a string without its closing quote";
     }
+    *ret_why = "a string without its closing quote";
+    return p < end ? p : NULL;
+}
+
+const char *json_string_end(const char *at, const char *end, bool *ret_escaped,
+                            const char **ret_why)
+{
+    return hard_end(plain_end(at, end), end, ret_escaped, ret_why);
 }
 
 size_t json_unescape(char *to, str raw)
@@ -170,8 +163,8 @@ size_t json_unescape(char *to, str raw)
     return (size_t)(out - to);
 }
 
-err json_text(const struct json_token *t, uint32_t max, struct arena *arena, str *ret,
-              struct fault *f)
+static NOINLINE err text_hard(const struct json_token *t, uint32_t max, struct arena *arena,
+                              str *ret, struct fault *f)
 {
     str text = t->text;
 
@@ -189,37 +182,63 @@ err json_text(const struct json_token *t, uint32_t max, struct arena *arena, str
     return OK;
 }
 
-/* ---- tokens ---- */
-
-static err read_string(struct json *j, enum json_kind kind, struct json_token *ret, struct fault *f)
+err json_text(const struct json_token *t, uint32_t max, struct arena *arena, str *ret,
+              struct fault *f)
 {
-    const char *at = j->text.at + j->at + 1, *end = j->text.at + j->text.len;
-    const char *why;
-    bool escaped = false;
-    const char *quote = json_string_end(at, end, &escaped, &why);
-
-    if (!quote)
-        return json_fail(j, why, f);
-    *ret = (struct json_token){kind, escaped, {at, (size_t)(quote - at)}};
-    j->at = (size_t)(quote + 1 - j->text.at);
+    if (t->escaped || t->text.len > max)
+        return text_hard(t, max, arena, ret, f);
+    *ret = t->text;
     return OK;
 }
 
-static err read_key(struct json *j, struct json_token *ret, struct fault *f)
-{
-    const char *end = j->text.at + j->text.len;
+/* ---- tokens ---- */
 
-    if (j->text.at[j->at] != '"')
+static NOINLINE err read_hard_string(struct json *j, struct json_token *ret, struct fault *f)
+{
+    const char *at = j->at + 1, *why;
+    const char *quote = json_string_end(at, j->end, &ret->escaped, &why);
+
+    if (!quote)
+        return json_fail(j, why, f);
+    ret->text = (str){at, (size_t)(quote - at)};
+    j->at = quote + 1;
+    return OK;
+}
+
+static inline err read_string(struct json *j, struct json_token *ret, struct fault *f)
+{
+    const char *at = j->at + 1;
+    const char *p = plain_end(at, j->end);
+
+    if (p == j->end || *p != '"')
+        return read_hard_string(j, ret, f);
+    ret->escaped = false;
+    ret->text = (str){at, (size_t)(p - at)};
+    j->at = p + 1;
+    return OK;
+}
+
+static NOINLINE err read_key(struct json *j, struct json_token *ret, struct fault *f)
+{
+    if (*j->at != '"')
         return json_fail(j, "want a key in quotes", f);
-    const err e = read_string(j, JSON_KEY, ret, f);
+    ret->kind = JSON_KEY;
+    const err e = read_string(j, ret, f);
     if (e != OK)
         return e;
-    const char *p = json_blank(j->text.at + j->at, end);
-    j->at = (size_t)(p - j->text.at);
-    if (p == end || *p != ':')
+    j->at = json_blank(j->at, j->end);
+    if (j->at == j->end || *j->at != ':')
         return json_fail(j, "want ':' after a key", f);
     j->at++;
     j->want = WANT_VALUE;
+    return OK;
+}
+
+static err mark(struct json_token *ret, enum json_kind kind)
+{
+    ret->kind = kind;
+    ret->escaped = false;
+    ret->text = (str){NULL, 0};
     return OK;
 }
 
@@ -227,31 +246,24 @@ static err open_level(struct json *j, bool object, struct json_token *ret, struc
 {
     if (j->depth == j->limits.depth)
         return json_fail(j, "arrays and objects nested too deeply", f);
-    const uint64_t bit = (uint64_t)1 << j->depth;
-    j->objects = object ? j->objects | bit : j->objects & ~bit;
+    j->objects = j->objects << 1 | object;
     j->depth++;
-    ret->kind = object ? JSON_OBJECT : JSON_ARRAY;
     j->want = object ? WANT_KEY_OR_END : WANT_VALUE_OR_END;
     j->at++;
-    return OK;
+    return mark(ret, object ? JSON_OBJECT : JSON_ARRAY);
 }
 
 static err close_level(struct json *j, bool object, struct json_token *ret)
 {
+    j->objects >>= 1;
     j->depth--;
-    ret->kind = object ? JSON_OBJECT_END : JSON_ARRAY_END;
     j->want = WANT_COMMA;
     j->at++;
-    return OK;
+    return mark(ret, object ? JSON_OBJECT_END : JSON_ARRAY_END);
 }
 
-static bool in_object(const struct json *j)
-{
-    return j->depth > 0 && j->objects >> (j->depth - 1) & 1;
-}
-
-/* A bare word, or nothing. */
-static bool read_word(struct json *j, struct json_token *ret)
+/* A bare word. */
+static NOINLINE err read_word(struct json *j, struct json_token *ret, struct fault *f)
 {
     static const struct {
         str word;
@@ -261,66 +273,75 @@ static bool read_word(struct json *j, struct json_token *ret)
         {STR_LIT("null"), JSON_NULL},          {STR_LIT("NaN"), JSON_NONFINITE},
         {STR_LIT("Infinity"), JSON_NONFINITE}, {STR_LIT("-Infinity"), JSON_NONFINITE},
     };
-    const str rest = str_cut(j->text, j->at, j->text.len);
+    const str rest = {j->at, (size_t)(j->end - j->at)};
 
     for (size_t i = 0; i < sizeof(WORDS) / sizeof(WORDS[0]); i++) {
         if (!str_starts(rest, WORDS[i].word))
             continue;
         if (WORDS[i].kind == JSON_NONFINITE && !j->limits.nonfinite)
-            return false;
-        ret->kind = WORDS[i].kind;
-        ret->text = str_cut(rest, 0, WORDS[i].word.len);
+            break;
+        *ret =
+            (struct json_token){.kind = WORDS[i].kind, .text = str_cut(rest, 0, WORDS[i].word.len)};
         j->at += WORDS[i].word.len;
-        return true;
+        return OK;
     }
-    return false;
+    return json_fail(j, "want a value", f);
 }
 
-static err read_value(struct json *j, struct json_token *ret, struct fault *f)
+static NOINLINE err read_number(struct json *j, struct json_token *ret, struct fault *f)
 {
-    const char *at = j->text.at + j->at, *end = j->text.at + j->text.len;
-    struct num n;
+    const char *stop = num_read_scan(j->at, j->end, &ret->num);
 
-    if (*at == '{' || *at == '[')
-        return open_level(j, *at == '{', ret, f);
-    if (*at == ']' && j->want == WANT_VALUE_OR_END)
+    if (!stop)
+        return read_word(j, ret, f);
+    if (ret->num.text.len > j->limits.number)
+        return json_fail(j, "a number of too many characters", f);
+    ret->kind = JSON_NUMBER;
+    ret->escaped = false;
+    j->at = stop;
+    return OK;
+}
+
+static NOINLINE err read_value(struct json *j, struct json_token *ret, struct fault *f)
+{
+    const char first = *j->at;
+
+    if (first == '{' || first == '[')
+        return open_level(j, first == '{', ret, f);
+    if (first == ']' && j->want == WANT_VALUE_OR_END)
         return close_level(j, false, ret);
     j->want = WANT_COMMA;
-    if (*at == '"')
-        return read_string(j, JSON_STRING, ret, f);
-    if (read_word(j, ret))
-        return OK;
-    const char *stop = num_read_scan(at, end, &n);
-    if (!stop)
-        return json_fail(j, "want a value", f);
-    if (n.text.len > j->limits.number)
-        return json_fail(j, "a number of too many characters", f);
-    *ret = (struct json_token){JSON_NUMBER, false, n.text};
-    j->at += n.text.len;
-    return OK;
+    if (first == '"') {
+        ret->kind = JSON_STRING;
+        return read_string(j, ret, f);
+    }
+    return first <= '9' ? read_number(j, ret, f) : read_word(j, ret, f);
+}
+
+/* After a value where no comma comes: the end of what it lies in. */
+static NOINLINE err read_end(struct json *j, struct json_token *ret, struct fault *f)
+{
+    const bool object = j->objects & 1;
+
+    if (j->depth == 0)
+        return j->at == j->end ? mark(ret, JSON_END) : json_fail(j, "more text after the value", f);
+    if (j->at < j->end && *j->at == (object ? '}' : ']'))
+        return close_level(j, object, ret);
+    return json_fail(j, object ? "want ',' or '}'" : "want ',' or ']'", f);
 }
 
 err json_next(struct json *j, struct json_token *ret, struct fault *f)
 {
-    const char *end = j->text.at + j->text.len;
-    const char *p = json_blank(j->text.at + j->at, end);
-
-    *ret = (struct json_token){.kind = JSON_END};
-    j->at = (size_t)(p - j->text.at);
+    j->at = json_blank(j->at, j->end);
     if (j->want == WANT_COMMA) {
-        if (j->depth == 0)
-            return p == end ? OK : json_fail(j, "more text after the value", f);
-        if (p < end && *p == (in_object(j) ? '}' : ']'))
-            return close_level(j, in_object(j), ret);
-        if (p == end || *p != ',')
-            return json_fail(j, in_object(j) ? "want ',' or '}'" : "want ',' or ']'", f);
-        p = json_blank(p + 1, end);
-        j->at = (size_t)(p - j->text.at);
-        j->want = in_object(j) ? WANT_KEY : WANT_VALUE;
+        if (j->at == j->end || *j->at != ',' || j->depth == 0)
+            return read_end(j, ret, f);
+        j->at = json_blank(j->at + 1, j->end);
+        j->want = j->objects & 1 ? WANT_KEY : WANT_VALUE;
     }
-    if (p == end)
+    if (j->at == j->end)
         return json_fail(j, "the text ends too early", f);
-    if (j->want == WANT_KEY_OR_END && *p == '}')
+    if (j->want == WANT_KEY_OR_END && *j->at == '}')
         return close_level(j, true, ret);
     if (j->want == WANT_KEY_OR_END || j->want == WANT_KEY)
         return read_key(j, ret, f);
@@ -351,7 +372,8 @@ static inline const char *bracket_or_quote(const char *p, const char *end)
     while (end - p >= 8) {
         uint64_t word;
         memcpy(&word, p, sizeof(word));
-        const uint64_t hit = mark_equal(word | ONES * 0x26, 0x7F) | mark_equal(word, '"');
+        const uint64_t bracket = (word | ONES * 0x26) ^ ONES * 0x7F, quote = word ^ ONES * '"';
+        const uint64_t hit = (((bracket - ONES) & ~bracket) | ((quote - ONES) & ~quote)) & TOPS;
         if (hit)
             return p + __builtin_ctzll(hit) / 8;
         p += 8;
@@ -371,8 +393,7 @@ static const char *quote_after(const char *p, const char *end)
 
 static err pass_array(struct json *j, str *ret, struct fault *f)
 {
-    const char *from = j->text.at + j->at, *end = j->text.at + j->text.len;
-    const char *p = from;
+    const char *p = j->at, *end = j->end;
     uint32_t depth = j->depth;
 
     do {
@@ -389,27 +410,25 @@ static err pass_array(struct json *j, str *ret, struct fault *f)
             return json_fail(j, "arrays and objects nested too deeply", f);
         p++;
     } while (depth > j->depth);
-    *ret = (str){from, (size_t)(p - from)};
-    j->at = (size_t)(p - j->text.at);
+    *ret = (str){j->at, (size_t)(p - j->at)};
+    j->at = p;
     j->want = WANT_COMMA;
     return OK;
 }
 
 err json_pass(struct json *j, str *ret, struct fault *f)
 {
-    const char *end = j->text.at + j->text.len;
-    const char *p = json_blank(j->text.at + j->at, end);
     struct json_token t;
 
-    j->at = (size_t)(p - j->text.at);
     must(j->want == WANT_VALUE);
-    if (p < end && *p == '[')
+    j->at = json_blank(j->at, j->end);
+    if (j->at < j->end && *j->at == '[')
         return pass_array(j, ret, f);
-    const size_t from = j->at;
+    const char *from = j->at;
     err e = json_next(j, &t, f);
     if (e == OK)
         e = json_skip(j, &t, f);
     if (e == OK)
-        *ret = str_cut(j->text, from, j->at);
+        *ret = (str){from, (size_t)(j->at - from)};
     return e;
 }

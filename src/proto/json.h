@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "base/fault.h"
+#include "proto/num_read.h"
 
 #define JSON_DEPTH_MAX 64u /* a bit of a word a level */
 
@@ -31,7 +32,10 @@ enum json_kind {
 struct json_token {
     enum json_kind kind;
     bool escaped; /* a string or key whose text holds escapes */
-    str text;     /* string, key: what is between the quotes, as written; number: its characters */
+    union {
+        str text;       /* string, key: what is between the quotes; word, number: its characters */
+        struct num num; /* number: taken apart; its own text is the same as above */
+    };
 };
 
 struct json_limits {
@@ -42,11 +46,10 @@ struct json_limits {
 
 /* A reader at a place in its text. Made by json_over; the fields are its own. */
 struct json {
-    str text;
-    size_t at;
+    const char *from, *at, *end;
     struct json_limits limits;
     uint32_t depth;
-    uint64_t objects; /* bit n: level n is an object, else an array */
+    uint64_t objects; /* a bit a level, the innermost in bit 0: an object, else an array */
     unsigned char want;
 };
 

@@ -7,7 +7,6 @@
 
 #include "base/must.h"
 #include "proto/json.h"
-#include "proto/num_read.h"
 #include "proto/num_whole.h"
 #include "proto/oip_param.h"
 #include "proto/oip_raw.h"
@@ -105,7 +104,6 @@ static err read_text(struct pass *p, const char *what, uint32_t max, str *ret, b
 static err read_shape(struct pass *p, struct shape *ret, bool *ret_has, struct fault *f)
 {
     struct json_token t;
-    struct num n;
 
     err e = json_next(&p->json, &t, f);
     if (e != OK || t.kind == JSON_NULL)
@@ -120,8 +118,8 @@ static err read_shape(struct pass *p, struct shape *ret, bool *ret_has, struct f
             break;
         if (ret->rank == p->limits->rank)
             return fail(f, ERR_INPUT, "a shape has more than %" PRIu32 " dims", p->limits->rank);
-        if (t.kind != JSON_NUMBER || !num_read_scan(t.text.at, t.text.at + t.text.len, &n) ||
-            num_whole_signed(&n, INT64_MIN, INT64_MAX, &ret->dim[ret->rank]) != NUM_OK)
+        if (t.kind != JSON_NUMBER ||
+            num_whole_signed(&t.num, INT64_MIN, INT64_MAX, &ret->dim[ret->rank]) != NUM_OK)
             return fail(f, ERR_INPUT, "shape[%" PRIu32 "] is no whole number of 64 bits",
                         ret->rank);
     }

@@ -4,7 +4,6 @@
 
 #include <inttypes.h>
 
-#include "proto/num_read.h"
 #include "proto/num_whole.h"
 
 enum kind { WHOLE, WHOLE_FROM_1, TRUTH, SEQUENCE, SEQUENCE_FLAG };
@@ -40,11 +39,10 @@ static int find(str name, enum oip_where where)
 err oip_param_whole(const struct json_token *t, str name, uint64_t min, uint64_t *ret,
                     struct fault *f)
 {
-    struct num n;
     uint64_t v;
 
-    if (t->kind == JSON_NUMBER && num_read_scan(t->text.at, t->text.at + t->text.len, &n) != NULL &&
-        num_whole_unsigned(&n, UINT64_MAX, &v) == NUM_OK && v >= min) {
+    if (t->kind == JSON_NUMBER && num_whole_unsigned(&t->num, UINT64_MAX, &v) == NUM_OK &&
+        v >= min) {
         *ret = v;
         return OK;
     }
@@ -68,8 +66,7 @@ static err read_sequence(const struct json_token *t, str name, enum kind kind, s
     } else if (kind == SEQUENCE && t->kind == JSON_STRING) {
         none = t->text.len == 0;
     } else if (kind == SEQUENCE && t->kind == JSON_NUMBER) {
-        struct num n = {.digits = 1};
-        none = num_read_scan(t->text.at, t->text.at + t->text.len, &n) != NULL && n.digits == 0;
+        none = t->num.digits == 0;
     } else {
         return wrong_type(name, kind == SEQUENCE ? "an integer or a string" : "true or false", f);
     }
