@@ -16,6 +16,8 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tensors lie little-en
 /* What the pass carries along. */
 struct pass {
     struct json json;
+    struct json_token t; /* the last one read */
+    str key;             /* the last one read */
     const struct oip_body *body;
     const struct infer_limits *limits;
     struct arena *arena;
@@ -26,6 +28,13 @@ struct pass {
     uint64_t outputs_seen; /* bit n: output n was asked for */
     uint64_t form_given;   /* bit n: request.outputs[n] says itself which form it wants */
 };
+
+/* The members of one object: their names, those seen so far as bits, and which came last. */
+struct members {
+    const str *names;
+    unsigned count, seen, which;
+};
+#define MEMBERS(names) ((struct members){(names), sizeof(names) / sizeof((names)[0]), 0, 0})
 
 /* What next_member found besides a known member. */
 enum { MEMBER_OTHER = 30, MEMBER_END };
@@ -45,86 +54,89 @@ static err no_room(struct fault *f)
     return fail(f, ERR_TOO_BIG, "the request names more than its memory holds");
 }
 
-/* Marks member n as seen, or refuses it. */
-static err once(unsigned *seen, unsigned n, str key, struct fault *f)
+static inline err next(struct pass *p, struct fault *f)
 {
-    if (*seen >> n & 1)
-        return fail(f, ERR_INPUT, "member \"%.*s\" is given twice", STR_ARG(key));
-    *seen |= 1u << n;
-    return OK;
+    return json_next(&p->json, &p->t, f);
 }
 
 /* The next key of an object: its place in names, MEMBER_OTHER, or MEMBER_END. */
-static err next_member(struct pass *p, const str *names, unsigned count, unsigned *seen,
-                       unsigned *ret_which, struct fault *f)
+static err next_member(struct pass *p, struct members *m, struct fault *f)
 {
-    struct json_token t;
-    str key;
-    unsigned which = 0;
-
-    err e = json_next(&p->json, &t, f);
+    err e = next(p, f);
     if (e != OK)
         return e;
-    if (t.kind == JSON_OBJECT_END) {
-        *ret_which = MEMBER_END;
+    if (p->t.kind == JSON_OBJECT_END) {
+        m->which = MEMBER_END;
         return OK;
     }
-    e = json_text(&t, p->limits->name_length, p->arena, &key, f);
+    e = json_text(&p->t, p->limits->name_length, p->arena, &p->key, f);
     if (e != OK)
         return e;
-    while (which < count && !str_eq(names[which], key))
-        which++;
-    *ret_which = which < count ? which : MEMBER_OTHER;
-    return which < count ? once(seen, which, key, f) : OK;
+    for (unsigned i = 0; i < m->count; i++) {
+        if (!str_eq(m->names[i], p->key))
+            continue;
+        if (m->seen >> i & 1)
+            return fail(f, ERR_INPUT, "member \"%.*s\" is given twice", STR_ARG(p->key));
+        m->seen |= 1u << i;
+        m->which = i;
+        return OK;
+    }
+    m->which = MEMBER_OTHER;
+    return OK;
 }
 
 static err skip_value(struct pass *p, struct fault *f)
 {
-    struct json_token t;
-    const err e = json_next(&p->json, &t, f);
+    const err e = next(p, f);
 
-    return e != OK ? e : json_skip(&p->json, &t, f);
+    return e != OK ? e : json_skip(&p->json, &p->t, f);
 }
 
 /* A string, or null: then *ret stays as it is and *ret_has false. */
 static err read_text(struct pass *p, const char *what, uint32_t max, str *ret, bool *ret_has,
                      struct fault *f)
 {
-    struct json_token t;
-    const err e = json_next(&p->json, &t, f);
+    const err e = next(p, f);
 
-    if (e != OK || t.kind == JSON_NULL)
+    if (e != OK || p->t.kind == JSON_NULL)
         return e;
-    if (t.kind != JSON_STRING)
+    if (p->t.kind != JSON_STRING)
         return fail(f, ERR_INPUT, "\"%s\" is no string", what);
     *ret_has = true;
-    return json_text(&t, max, p->arena, ret, f);
+    return json_text(&p->t, max, p->arena, ret, f);
 }
 
 static err read_shape(struct pass *p, struct shape *ret, bool *ret_has, struct fault *f)
 {
-    struct json_token t;
-
-    err e = json_next(&p->json, &t, f);
-    if (e != OK || t.kind == JSON_NULL)
+    err e = next(p, f);
+    if (e != OK || p->t.kind == JSON_NULL)
         return e;
-    if (t.kind != JSON_ARRAY)
+    if (p->t.kind != JSON_ARRAY)
         return fail(f, ERR_INPUT, "\"shape\" is no array");
     for (ret->rank = 0;; ret->rank++) {
-        e = json_next(&p->json, &t, f);
+        e = next(p, f);
         if (e != OK)
             return e;
-        if (t.kind == JSON_ARRAY_END)
+        if (p->t.kind == JSON_ARRAY_END)
             break;
         if (ret->rank == p->limits->rank)
             return fail(f, ERR_INPUT, "a shape has more than %" PRIu32 " dims", p->limits->rank);
-        if (t.kind != JSON_NUMBER ||
-            num_whole_signed(&t.num, INT64_MIN, INT64_MAX, &ret->dim[ret->rank]) != NUM_OK)
+        if (p->t.kind != JSON_NUMBER ||
+            num_whole_signed(&p->t.num, INT64_MIN, INT64_MAX, &ret->dim[ret->rank]) != NUM_OK)
             return fail(f, ERR_INPUT, "shape[%" PRIu32 "] is no whole number of 64 bits",
                         ret->rank);
     }
     *ret_has = true;
     return OK;
+}
+
+/* Any value, its extent alone, or null. */
+static err read_data(struct pass *p, str *ret, bool *ret_has, struct fault *f)
+{
+    const err e = json_pass(&p->json, ret, f);
+
+    *ret_has = e == OK && !str_eq(*ret, STR("null"));
+    return e;
 }
 
 /* ---- inputs ---- */
@@ -151,6 +163,7 @@ static err judge_binary(const struct pass *p, const struct sent *s, enum dtype d
 {
     const bool stated = oip_param_given(&s->params, OIP_BINARY_DATA_SIZE);
     const unsigned width = dtype_bytes(dtype);
+    uint64_t bytes;
 
     if (!stated && !p->body->has_header)
         return fail(f, ERR_INPUT, "input \"%.*s\" has neither \"data\" nor \"binary_data_size\"",
@@ -162,12 +175,12 @@ static err judge_binary(const struct pass *p, const struct sent *s, enum dtype d
                     in->bytes);
     if (width == 0)
         return OK;
-    if (in->count > UINT64_MAX / width || (stated && in->bytes != in->count * width))
+    if (__builtin_mul_overflow(in->count, width, &bytes) || (stated && in->bytes != bytes))
         return fail(f, ERR_INPUT,
                     "input \"%.*s\": \"binary_data_size\" is %" PRIu64 ", want %" PRIu64
                     " elements of %u bytes",
                     STR_ARG(name), in->bytes, in->count, width);
-    in->bytes = in->count * width;
+    in->bytes = bytes;
     return OK;
 }
 
@@ -180,30 +193,27 @@ static err judge_input(struct pass *p, const struct sent *s, struct fault *f)
     if (which < 0)
         return fail(f, ERR_INPUT, "the model has no input \"%.*s\"", STR_ARG(name));
     const struct spec *spec = &p->r.signature->inputs[which];
-    struct infer_input in = {.shape = s->shape};
-    if (p->r.inputs[which].source != INFER_ABSENT)
+    struct infer_input *in = &p->r.inputs[which];
+    if (in->source != INFER_ABSENT)
         return fail(f, ERR_INPUT, "input \"%.*s\" is given twice", STR_ARG(name));
     if (!s->has_datatype || !s->has_shape)
         return fail(f, ERR_INPUT, "input \"%.*s\" has no \"%s\"", STR_ARG(name),
                     s->has_datatype ? "shape" : "datatype");
-    if (dtype_of_name(s->datatype) != spec->dtype || spec->dtype == DTYPE_NONE)
+    if (!str_eq(s->datatype, dtype_name(spec->dtype)) || spec->dtype == DTYPE_NONE)
         return fail(f, ERR_INPUT, "input \"%.*s\" has datatype \"%.*s\", want %.*s", STR_ARG(name),
                     STR_ARG(str_cut(s->datatype, 0, 40)), STR_ARG(dtype_name(spec->dtype)));
     err e = shape_fits(&s->shape, &spec->shape, name, f);
     if (e != OK)
         return e;
-    if (shape_count(&s->shape, INT64_MAX, &in.count, NULL) != OK)
+    if (shape_count(&s->shape, INT64_MAX, &in->count, NULL) != OK)
         return fail(f, ERR_INPUT, "input \"%.*s\": its shape has too many elements", STR_ARG(name));
     if (s->has_data && oip_param_given(&s->params, OIP_BINARY_DATA_SIZE))
         return fail(f, ERR_INPUT, "input \"%.*s\" has both \"data\" and \"binary_data_size\"",
                     STR_ARG(name));
-    e = s->has_data ? judge_data(s, spec->dtype, name, &in, f)
-                    : judge_binary(p, s, spec->dtype, name, &in, f);
-    if (e != OK)
-        return e;
-    p->r.inputs[which] = in;
+    in->shape = s->shape;
     p->order[p->sent_count++] = (uint32_t)which;
-    return OK;
+    return s->has_data ? judge_data(s, spec->dtype, name, in, f)
+                       : judge_binary(p, s, spec->dtype, name, in, f);
 }
 
 /* One entry of "inputs", its '{' read. */
@@ -211,31 +221,30 @@ static err read_input(struct pass *p, struct fault *f)
 {
     static const str NAMES[] = {STR_LIT("name"), STR_LIT("datatype"), STR_LIT("shape"),
                                 STR_LIT("parameters"), STR_LIT("data")};
+    struct members m = MEMBERS(NAMES);
     struct sent s = {0};
-    unsigned seen = 0, which = 0;
     const uint32_t name_max = p->limits->name_length;
 
     for (;;) {
-        err e = next_member(p, NAMES, 5, &seen, &which, f);
+        err e = next_member(p, &m, f);
         if (e != OK)
             return e;
-        if (which == MEMBER_END)
+        if (m.which == MEMBER_END)
             return judge_input(p, &s, f);
-        if (which == 0)
+        if (m.which == 0)
             e = read_text(p, "name", name_max, &s.name, &s.has_name, f);
-        else if (which == 1)
+        else if (m.which == 1)
             e = read_text(p, "datatype", name_max, &s.datatype, &s.has_datatype, f);
-        else if (which == 2)
+        else if (m.which == 2)
             e = read_shape(p, &s.shape, &s.has_shape, f);
-        else if (which == 3)
+        else if (m.which == 3)
             e = oip_param_read(&p->json, OIP_INPUT, p->limits, p->arena, &s.params, f);
-        else if (which == 4)
-            e = json_pass(&p->json, &s.data, f);
+        else if (m.which == 4)
+            e = read_data(p, &s.data, &s.has_data, f);
         else
             e = skip_value(p, f);
         if (e != OK)
             return e;
-        s.has_data = s.data.len > 0 && !str_eq(s.data, STR("null"));
     }
 }
 
@@ -271,20 +280,20 @@ static err judge_output(struct pass *p, str name, const struct oip_params *param
 static err read_output(struct pass *p, struct fault *f)
 {
     static const str NAMES[] = {STR_LIT("name"), STR_LIT("parameters")};
+    struct members m = MEMBERS(NAMES);
     struct oip_params params = {0};
-    unsigned seen = 0, which = 0;
     bool has_name = false;
     str name = {0};
 
     for (;;) {
-        err e = next_member(p, NAMES, 2, &seen, &which, f);
+        err e = next_member(p, &m, f);
         if (e != OK)
             return e;
-        if (which == MEMBER_END)
+        if (m.which == MEMBER_END)
             break;
-        if (which == 0)
+        if (m.which == 0)
             e = read_text(p, "name", p->limits->name_length, &name, &has_name, f);
-        else if (which == 1)
+        else if (m.which == 1)
             e = oip_param_read(&p->json, OIP_OUTPUT, p->limits, p->arena, &params, f);
         else
             e = skip_value(p, f);
@@ -302,20 +311,18 @@ static err read_output(struct pass *p, struct fault *f)
 static err read_list(struct pass *p, const char *what, uint32_t max,
                      err (*each)(struct pass *, struct fault *), struct fault *f)
 {
-    struct json_token t;
-
-    err e = json_next(&p->json, &t, f);
-    if (e != OK || t.kind == JSON_NULL)
+    err e = next(p, f);
+    if (e != OK || p->t.kind == JSON_NULL)
         return e;
-    if (t.kind != JSON_ARRAY)
+    if (p->t.kind != JSON_ARRAY)
         return fail(f, ERR_INPUT, "\"%s\" is no array", what);
     for (uint32_t i = 0;; i++) {
-        e = json_next(&p->json, &t, f);
-        if (e != OK || t.kind == JSON_ARRAY_END)
+        e = next(p, f);
+        if (e != OK || p->t.kind == JSON_ARRAY_END)
             return e;
         if (i == max)
             return fail(f, ERR_INPUT, "more than %" PRIu32 " %s", max, what);
-        if (t.kind != JSON_OBJECT)
+        if (p->t.kind != JSON_OBJECT)
             return fail(f, ERR_INPUT, "%s[%" PRIu32 "] is no object", what, i);
         e = each(p, f);
         if (e != OK)
@@ -327,28 +334,27 @@ static err read_request(struct pass *p, struct fault *f)
 {
     static const str NAMES[] = {STR_LIT("id"), STR_LIT("parameters"), STR_LIT("inputs"),
                                 STR_LIT("outputs")};
-    struct json_token t;
-    unsigned seen = 0, which = 0;
+    struct members m = MEMBERS(NAMES);
     bool has_id = false;
 
-    err e = json_next(&p->json, &t, f);
+    err e = next(p, f);
     if (e != OK)
         return e;
-    if (t.kind != JSON_OBJECT)
+    if (p->t.kind != JSON_OBJECT)
         return fail(f, ERR_INPUT, "the request is no JSON object");
     for (;;) {
-        e = next_member(p, NAMES, 4, &seen, &which, f);
+        e = next_member(p, &m, f);
         if (e != OK)
             return e;
-        if (which == MEMBER_END)
-            return json_next(&p->json, &t, f); /* nothing may follow */
-        if (which == 0)
+        if (m.which == MEMBER_END)
+            return next(p, f); /* nothing may follow */
+        if (m.which == 0)
             e = read_text(p, "id", INFER_ID_BYTES_MAX, &p->r.id, &has_id, f);
-        else if (which == 1)
+        else if (m.which == 1)
             e = oip_param_read(&p->json, OIP_REQUEST, p->limits, p->arena, &p->params, f);
-        else if (which == 2)
+        else if (m.which == 2)
             e = read_list(p, "inputs", p->limits->inputs, read_input, f);
-        else if (which == 3)
+        else if (m.which == 3)
             e = read_list(p, "outputs", p->limits->outputs, read_output, f);
         else
             e = skip_value(p, f);

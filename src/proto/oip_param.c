@@ -129,7 +129,6 @@ static err read_member(struct json *j, str name, enum oip_where where, uint32_t 
 err oip_param_read(struct json *j, enum oip_where where, const struct infer_limits *limits,
                    struct arena *arena, struct oip_params *ret, struct fault *f)
 {
-    struct oip_params params = {0};
     struct json_token t;
     uint32_t seen = 0, members = 0;
     str name;
@@ -144,16 +143,14 @@ err oip_param_read(struct json *j, enum oip_where where, const struct infer_limi
         if (e != OK)
             return e;
         if (t.kind == JSON_OBJECT_END)
-            break;
+            return OK;
         if (members++ == limits->parameters)
             return fail(f, ERR_INPUT, "more than %" PRIu32 " parameters in one object",
                         limits->parameters);
         e = json_text(&t, limits->name_length, arena, &name, f);
         if (e == OK)
-            e = read_member(j, name, where, &seen, &params, f);
+            e = read_member(j, name, where, &seen, ret, f);
         if (e != OK)
             return e;
     }
-    *ret = params;
-    return OK;
 }

@@ -40,6 +40,7 @@ static inline bool oip_param_given(const struct oip_params *p, enum oip_param wh
 }
 
 /* Reads the object whose value is due next; null is an empty one.
+ * out     ret  all zero before; of no meaning on error
  * errors  ERR_INPUT: type, twice, too many, reserved; ERR_UNSUPPORTED; ERR_TOO_BIG: the arena */
 MUST_USE err oip_param_read(struct json *j, enum oip_where where, const struct infer_limits *limits,
                             struct arena *arena, struct oip_params *ret, struct fault *f);

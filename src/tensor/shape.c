@@ -1,5 +1,5 @@
-/* Products of dims by division before multiplication; a zero anywhere makes the whole count zero,
- * so it is looked for first: [2^62, 8, 0] is an empty tensor, not an overflow. */
+/* Products of dims, checked. A zero anywhere makes the whole count zero, also where the others
+ * would overflow: [2^62, 8, 0] is an empty tensor. */
 #include "tensor/shape.h"
 
 #include <inttypes.h>
@@ -9,19 +9,16 @@ err shape_count(const struct shape *s, uint64_t count_max, uint64_t *ret_count, 
     if (s->rank > SHAPE_RANK_MAX)
         return fail(f, ERR_INPUT, "rank is %" PRIu32 ", want at most %u", s->rank, SHAPE_RANK_MAX);
     uint64_t count = 1;
+    bool empty = false, over = false;
     for (uint32_t i = 0; i < s->rank; i++) {
         if (s->dim[i] < 0)
             return fail(f, ERR_INPUT, "shape[%" PRIu32 "] is %" PRId64 ", want >= 0", i, s->dim[i]);
-        if (s->dim[i] == 0)
-            count = 0;
+        empty = empty || s->dim[i] == 0;
+        over |= __builtin_mul_overflow(count, (uint64_t)s->dim[i], &count);
     }
-    for (uint32_t i = 0; i < s->rank && count > 0; i++) {
-        const uint64_t dim = (uint64_t)s->dim[i];
-        if (dim > count_max / count)
-            return fail(f, ERR_TOO_BIG, "shape has more than %" PRIu64 " elements", count_max);
-        count *= dim;
-    }
-    if (count > count_max)
+    if (empty)
+        count = 0;
+    else if (over || count > count_max)
         return fail(f, ERR_TOO_BIG, "shape has more than %" PRIu64 " elements", count_max);
     *ret_count = count;
     return OK;
