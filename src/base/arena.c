@@ -87,22 +87,30 @@ static struct arena_block *block_add(struct arena *a, uint64_t need)
     return b;
 }
 
+/* From the block at hand, which has room; need is size rounded up. */
+static inline void *carve(struct arena *a, uint64_t size, uint64_t need)
+{
+    struct arena_block *b = a->now;
+    void *p = b->bytes + b->used;
+    b->used += need;
+    a->used += need;
+    UNPOISON(p, size);
+    return memset(p, 0, size);
+}
+
+static __attribute__((noinline)) void *alloc_anew(struct arena *a, uint64_t size, uint64_t need)
+{
+    return block_add(a, need) ? carve(a, size, need) : NULL;
+}
+
 void *arena_alloc(struct arena *a, uint64_t size)
 {
     if (size > a->cap || a->cap - size < a->used)
         return NULL;
     const uint64_t need = (size + ARENA_ALIGN - 1) & ~(uint64_t)(ARENA_ALIGN - 1);
-    struct arena_block *b = a->now;
-    if (!b || b->size - b->used < need)
-        b = block_add(a, need);
-    if (!b)
-        return NULL;
-    void *p = b->bytes + b->used;
-    b->used += need;
-    a->used += need;
-    UNPOISON(p, size);
-    memset(p, 0, size);
-    return p;
+    if (!a->now || a->now->size - a->now->used < need)
+        return alloc_anew(a, size, need);
+    return carve(a, size, need);
 }
 
 void *arena_array(struct arena *a, uint64_t count, uint64_t size)

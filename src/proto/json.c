@@ -302,6 +302,12 @@ static NOINLINE err read_number(struct json *j, struct json_token *ret, struct f
     return OK;
 }
 
+static NOINLINE err read_text(struct json *j, struct json_token *ret, struct fault *f)
+{
+    ret->kind = JSON_STRING;
+    return read_string(j, ret, f);
+}
+
 static NOINLINE err read_value(struct json *j, struct json_token *ret, struct fault *f)
 {
     const char first = *j->at;
@@ -311,10 +317,8 @@ static NOINLINE err read_value(struct json *j, struct json_token *ret, struct fa
     if (first == ']' && j->want == WANT_VALUE_OR_END)
         return close_level(j, false, ret);
     j->want = WANT_COMMA;
-    if (first == '"') {
-        ret->kind = JSON_STRING;
-        return read_string(j, ret, f);
-    }
+    if (first == '"')
+        return read_text(j, ret, f);
     return first <= '9' ? read_number(j, ret, f) : read_word(j, ret, f);
 }
 

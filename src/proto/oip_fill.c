@@ -298,17 +298,43 @@ static err walk(struct fill *c, const struct shape *s, struct fault *f)
     }
 }
 
-static err fill_json(struct fill *c, const struct infer_input *in, struct fault *f)
+static err fill_json(const struct infer_request *r, uint32_t input, uint8_t *to, uint64_t *ret_len,
+                     struct fault *f)
 {
+    const struct infer_input *in = &r->inputs[input];
+    const struct spec *spec = &r->signature->inputs[input];
     const struct shape flat = {.dim = {(int64_t)in->count}, .rank = 1};
-    const char *inside = json_blank(c->p + 1, c->end);
-    const bool nested = in->shape.rank > 1 && inside < c->end && *inside == '[';
+    struct fill c = {.p = in->at.at,
+                     .end = in->at.at + in->at.len,
+                     .to = to,
+                     .dtype = spec->dtype,
+                     .number_max = r->limits.json_number,
+                     .name = str_cut(spec->name, 0, 80)};
+    const char *inside = json_blank(c.p + 1, c.end);
+    const bool nested = in->shape.rank > 1 && inside < c.end && *inside == '[';
 
-    const err e = in->shape.rank == 0 && *c->p != '[' ? run(c, 1, f)
-                                                      : walk(c, nested ? &in->shape : &flat, f);
-    if (e == OK && c->p != c->end)
-        return wrong(c, "is not where \"data\" ends", f);
-    return e;
+    const err e = in->shape.rank == 0 && *c.p != '[' ? run(&c, 1, f)
+                                                     : walk(&c, nested ? &in->shape : &flat, f);
+    if (e != OK)
+        return e;
+    if (c.p != c.end)
+        return wrong(&c, "is not where \"data\" ends", f);
+    *ret_len = (uint64_t)(c.to - to);
+    return OK;
+}
+
+static err fill_binary(const struct infer_input *in, const struct spec *spec, uint8_t *to,
+                       uint64_t *ret_len, struct fault *f)
+{
+    const struct view view = {spec->dtype, in->shape, (const uint8_t *)in->at.at, in->at.len};
+    const err e = view_check(&view, spec->name, f);
+
+    if (e != OK)
+        return e;
+    if (in->at.len > 0)
+        memcpy(to, in->at.at, in->at.len);
+    *ret_len = in->at.len;
+    return OK;
 }
 
 err oip_fill(const struct infer_request *r, uint32_t input, uint8_t *to, uint64_t cap,
@@ -316,30 +342,17 @@ err oip_fill(const struct infer_request *r, uint32_t input, uint8_t *to, uint64_
 {
     const struct infer_input *in = &r->inputs[input];
     const struct spec *spec = &r->signature->inputs[input];
-    const struct view view = {spec->dtype, in->shape, (const uint8_t *)in->at.at, in->at.len};
-    const uint32_t len = (uint32_t)in->at.len; /* of the one element */
-    struct fill c = {.p = in->at.at,
-                     .end = in->at.at + in->at.len,
-                     .dtype = spec->dtype,
-                     .number_max = r->limits.json_number,
-                     .name = str_cut(spec->name, 0, 80)};
-    err e = OK;
 
-    c.to = to;
     must(in->source != INFER_ABSENT);
     must(cap >= in->bytes);
     if (in->source == INFER_JSON)
-        e = fill_json(&c, in, f);
-    else if (in->source == INFER_BINARY)
-        e = view_check(&view, spec->name, f);
-    else
-        put(&c, &len, sizeof(len));
-    if (e != OK)
-        return e;
-    if (in->source != INFER_JSON && in->at.len > 0) {
-        memcpy(c.to, in->at.at, in->at.len);
-        c.to += in->at.len;
-    }
-    *ret_len = (uint64_t)(c.to - to);
+        return fill_json(r, input, to, ret_len, f);
+    if (in->source == INFER_BINARY)
+        return fill_binary(in, spec, to, ret_len, f);
+    const uint32_t len = (uint32_t)in->at.len; /* of the one element */
+    memcpy(to, &len, sizeof(len));
+    if (len > 0)
+        memcpy(to + sizeof(len), in->at.at, len);
+    *ret_len = sizeof(len) + (uint64_t)len;
     return OK;
 }

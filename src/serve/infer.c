@@ -182,10 +182,12 @@ static err fill(struct call *c, struct lane *lane, uint32_t slot)
 /* The body is in the extent now; what the reply still needs of it moves to the arena. */
 static err let_body_go(struct call *c)
 {
-    const str id = arena_str(&c->arena, c->infer.id);
-    if (c->infer.id.len > 0 && !id.at)
-        return fail(&c->fault, ERR_TOO_BIG, "the request's arena is spent");
-    c->infer.id = id;
+    if (c->infer.id.len > 0) {
+        const str id = arena_str(&c->arena, c->infer.id);
+        if (!id.at)
+            return fail(&c->fault, ERR_TOO_BIG, "the request's arena is spent");
+        c->infer.id = id;
+    }
     pool_give(&c->owner->pool, &c->body);
     return OK;
 }
@@ -215,11 +217,10 @@ static err reserve(struct call *c, struct lane *lane, uint64_t mask, uint32_t *r
     const err known = lane_need(c, mask);
     if (known != OK)
         return known;
-    struct fault f = {0};
-    const err e = lane_reserve(lane, c->lane_bytes, c->lane_room, ret_slot, &f);
-    if (e != OK && e != ERR_BUSY)
-        return fail(&c->fault, e, "%s", f.text);
-    return e;
+    const err e = lane_reserve(lane, c->lane_bytes, c->lane_room, ret_slot, NULL);
+    if (e == OK || e == ERR_BUSY) /* busy is no fault, and comes often */
+        return e;
+    return lane_reserve(lane, c->lane_bytes, c->lane_room, ret_slot, &c->fault); /* now say why */
 }
 
 enum infer_sent infer_send(struct call *c, struct lane_hold *hold)
