@@ -11,9 +11,8 @@
 enum {
     WANT_VALUE = 0,
     WANT_VALUE_OR_END, /* just after '[' */
-    WANT_KEY,
-    WANT_KEY_OR_END, /* just after '{' */
-    WANT_COMMA,      /* after a value: a comma, an end, or nothing at depth 0 */
+    WANT_KEY_OR_END,   /* just after '{' */
+    WANT_COMMA,        /* after a value: a comma, an end, or nothing at depth 0 */
 };
 
 #define ONES 0x0101010101010101u
@@ -336,20 +335,23 @@ static NOINLINE err read_end(struct json *j, struct json_token *ret, struct faul
 
 err json_next(struct json *j, struct json_token *ret, struct fault *f)
 {
+    bool key = j->want == WANT_KEY_OR_END;
+
     j->at = json_blank(j->at, j->end);
     if (j->want == WANT_COMMA) {
         if (j->at == j->end || *j->at != ',' || j->depth == 0)
             return read_end(j, ret, f);
         j->at = json_blank(j->at + 1, j->end);
-        j->want = j->objects & 1 ? WANT_KEY : WANT_VALUE;
+        j->want = WANT_VALUE;
+        key = j->objects & 1;
     }
     if (j->at == j->end)
         return json_fail(j, "the text ends too early", f);
-    if (j->want == WANT_KEY_OR_END && *j->at == '}')
+    if (!key)
+        return read_value(j, ret, f);
+    if (*j->at == '}' && j->want == WANT_KEY_OR_END)
         return close_level(j, true, ret);
-    if (j->want == WANT_KEY_OR_END || j->want == WANT_KEY)
-        return read_key(j, ret, f);
-    return read_value(j, ret, f);
+    return read_key(j, ret, f);
 }
 
 err json_skip(struct json *j, const struct json_token *t, struct fault *f)

@@ -11,6 +11,7 @@
 #include "proto/num_pow.h"
 
 #define DIGITS_MAX     19  /* always fit 64 bits */
+#define DIGITS_SHORT   5   /* a whole number of so many is read digit by digit */
 #define DIGITS_EXACT   800 /* a halfway point of FP64 has at most 767 significant digits */
 #define FULL_CHUNK     UINT64_C(10000000000000000000)
 #define EXPONENT_BOUND INT64_C(1000000000000)
@@ -137,9 +138,25 @@ static inline __attribute__((always_inline)) const char *scan(const char *at, co
     return p;
 }
 
-const char *num_read_scan(const char *at, const char *end, struct num *ret)
+/* All kinds of numbers, out of the way of the short ones. */
+static __attribute__((noinline)) const char *scan_any(const char *at, const char *end,
+                                                      struct num *ret)
 {
     return scan(at, end, ret);
+}
+
+const char *num_read_scan(const char *at, const char *end, struct num *ret)
+{
+    const char *p = at, *few = end - at > DIGITS_SHORT ? at + DIGITS_SHORT : end;
+    uint64_t digits = 0;
+
+    for (; p < few && is_digit(*p); p++)
+        digits = digits * 10 + (uint64_t)(*p - '0');
+    if (p == at || (*at == '0' && p - at > 1) ||
+        (p < end && (is_digit(*p) || *p == '.' || *p == 'e' || *p == 'E')))
+        return scan_any(at, end, ret);
+    *ret = (struct num){{at, (size_t)(p - at)}, digits, 0, false, false};
+    return p;
 }
 
 /* ---- rounding ---- */
