@@ -31,7 +31,7 @@ err shape_bytes(const struct shape *s, enum dtype dtype, uint64_t bytes_max, uin
     if (width == 0)
         return fail(f, ERR_INPUT, "%.*s has no fixed size", STR_ARG(dtype_name(dtype)));
     uint64_t count;
-    const err e = shape_count(s, bytes_max / width, &count, f);
+    const err e = shape_count(s, bytes_max >> __builtin_ctz(width), &count, f); /* 1, 2, 4 or 8 */
     if (e != OK)
         return e;
     *ret_bytes = count * width;
