@@ -233,6 +233,49 @@ static void json__passes_over_an_array(void **state)
     assert_int_equal(pass((str){deep, 206}, &got), ERR_INPUT);
 }
 
+/* Byte by byte, for strings without a valid sequence of bytes above 0x7F: the closing quote or
+ * NULL.
+ */
+static const char *slow_end(const char *p, const char *end)
+{
+    while (p < end && *p != '"') {
+        const unsigned char c = (unsigned char)*p;
+        if (c < 0x20 || c >= 0x80)
+            return NULL;
+        if (c == '\\' && (end - p < 2 || !memchr("\"\\/bfnrt", p[1], 8)))
+            return NULL;
+        p += c == '\\' ? 2 : 1;
+    }
+    return p < end ? p : NULL;
+}
+
+static void json__ends_a_string_where_a_slow_reader_does(void **state)
+{
+    (void)state;
+    static const char SECOND[] = "\"\\ !#[]_aZn\x01\x1F\x7F";
+    char text[32];
+
+    for (size_t at = 0; at < 18; at++) {
+        for (int first = 0; first < 256; first++) {
+            for (size_t i = 0; i < sizeof(SECOND); i++) {
+                bool escaped = false;
+                const char *why = NULL;
+                memset(text, 'a', sizeof(text));
+                text[at] = (char)first;
+                text[at + 1] = SECOND[i];
+                text[20] = '"';
+                const char *want = slow_end(text, text + sizeof(text));
+                if (json_string_end(text, text + sizeof(text), &escaped, &why) != want)
+                    fail_msg("bytes %02x %02x at %zu", (unsigned)first,
+                             (unsigned)(unsigned char)SECOND[i], at);
+                if (want && escaped != (memchr(text, '\\', (size_t)(want - text)) != NULL))
+                    fail_msg("escapes with bytes %02x %02x at %zu", (unsigned)first,
+                             (unsigned)(unsigned char)SECOND[i], at);
+            }
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -243,6 +286,7 @@ int main(void)
         cmocka_unit_test(json__resolves_escapes),
         cmocka_unit_test(json__skips_a_value_and_checks_it),
         cmocka_unit_test(json__passes_over_an_array),
+        cmocka_unit_test(json__ends_a_string_where_a_slow_reader_does),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

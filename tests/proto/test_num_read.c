@@ -55,6 +55,44 @@ static void num_read__stops_at_the_end_of_the_slice(void **state)
     assert_null(num_read_scan(text, text, &n));
 }
 
+/* Whole numbers of any length, and what may follow them. */
+static void num_read__takes_short_and_long_numbers_apart_alike(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t taken;
+        uint64_t digits; /* of those that are appended */
+        int64_t exp10;
+    } TAILS[] = {{"", 0, 0, 0},    {",", 0, 0, 0},    {"]", 0, 0, 0},  {"/:", 0, 0, 0},
+                 {".5", 2, 5, -1}, {"e2", 2, 0, 2},   {"E2", 2, 0, 2}, {".5e-3]", 5, 5, -4},
+                 {".", 99, 0, 0},  {".e1", 99, 0, 0}, {"e", 99, 0, 0}, {"E+", 99, 0, 0}};
+    char text[40];
+
+    for (int len = 1; len <= 17; len++) {
+        for (size_t i = 0; i < sizeof(TAILS) / sizeof(TAILS[0]); i++) {
+            uint64_t want = strtoull("12345678901234567", NULL, 10);
+            struct num n = {0};
+            for (int k = len; k < 17; k++)
+                want /= 10;
+            if (TAILS[i].digits > 0)
+                want = want * 10 + TAILS[i].digits;
+            const size_t bytes = (size_t)snprintf(text, sizeof(text), "%.*s%s", len,
+                                                  "12345678901234567", TAILS[i].text);
+            const char *end = num_read_scan(text, text + bytes, &n);
+            if (end != (TAILS[i].taken == 99 ? NULL : text + len + TAILS[i].taken))
+                fail_msg("\"%s\" ends elsewhere", text);
+            if (end && (n.digits != want || n.exp10 != TAILS[i].exp10 || n.negative || n.cut ||
+                        n.text.at != text || n.text.at + n.text.len != end))
+                fail_msg("\"%s\" was taken apart wrongly", text);
+            text[0] = '0';
+            end = num_read_scan(text, text + bytes, &n);
+            if (len > 1 && end)
+                fail_msg("\"%s\" was taken", text);
+        }
+    }
+}
+
 static void check_bits(const char *text, const char *name, const char *want, uint64_t bits,
                        enum num_state got)
 {
@@ -260,6 +298,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(num_read__refuses_what_json_does_not_allow),
         cmocka_unit_test(num_read__stops_at_the_end_of_the_slice),
+        cmocka_unit_test(num_read__takes_short_and_long_numbers_apart_alike),
         cmocka_unit_test(num_read__agrees_with_exact_fractions),
         cmocka_unit_test(num_read__agrees_with_strtod_on_random_patterns),
         cmocka_unit_test(num_read__agrees_with_strtof_between_two_floats),
