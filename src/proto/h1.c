@@ -71,11 +71,12 @@ static bool buffer_grow(struct h1_buffer *b, uint32_t need)
     return true;
 }
 
-/* Moves a slice of the old buffer into the new one. */
-static void follow(str *s, uintptr_t from, const char *to)
+/* Moves a slice of the old buffer of len bytes into the new one, and leaves any other. */
+static void follow(str *s, uintptr_t from, uint32_t len, const char *to)
 {
-    if (s->at)
-        s->at = to + ((uintptr_t)s->at - from);
+    const uintptr_t at = (uintptr_t)s->at - from;
+    if (s->at && at <= len)
+        s->at = to + at;
 }
 
 static bool lines_grow(struct h1 *h, uint32_t need)
@@ -86,12 +87,16 @@ static bool lines_grow(struct h1 *h, uint32_t need)
     const char *to = h->lines.at;
     if ((uintptr_t)to == from)
         return true;
-    follow(&h->head.method_text, from, to);
-    follow(&h->head.target, from, to);
-    follow(&h->head.host, from, to);
+    const uint32_t len = h->lines.len;
+    follow(&h->head.method_text, from, len, to);
+    follow(&h->head.target, from, len, to);
+    follow(&h->head.path, from, len, to);
+    follow(&h->head.query, from, len, to);
+    follow(&h->head.host, from, len, to);
+    follow(&h->marks.host, from, len, to);
     for (uint32_t i = 0; i < h->head.field_count; i++) {
-        follow(&h->fields[i].name, from, to);
-        follow(&h->fields[i].value, from, to);
+        follow(&h->fields[i].name, from, len, to);
+        follow(&h->fields[i].value, from, len, to);
     }
     return true;
 }
@@ -107,6 +112,13 @@ static bool fields_grow(struct h1 *h)
     h->fields = fields;
     h->field_cap = (uint32_t)cap;
     return true;
+}
+
+/* Steps over n bytes that are there. */
+static void skip(str *input, size_t n)
+{
+    input->at += n;
+    input->len -= n;
 }
 
 /* Takes bytes of a line of at most max bytes, and its CRLF, which is not kept. Bytes are judged in
@@ -132,7 +144,11 @@ static enum line line_read(struct h1 *h, struct h1_buffer *b, uint32_t max, str 
         if (n > 0)
             memcpy(b->at + b->len, input->at, n);
         b->len += (uint32_t)n;
-        *input = str_cut(*input, n, input->len);
+        skip(input, n);
+        if (input->len >= 2 && input->at[0] == '\r' && input->at[1] == '\n') {
+            skip(input, 2);
+            return LINE_WHOLE;
+        }
         if (input->len == 0)
             return LINE_PART;
         if (input->at[0] != '\r') {
@@ -142,7 +158,7 @@ static enum line line_read(struct h1 *h, struct h1_buffer *b, uint32_t max, str 
             return LINE_REFUSED;
         }
         h->cr = true;
-        *input = str_cut(*input, 1, input->len);
+        skip(input, 1);
     }
     if (input->len == 0)
         return LINE_PART;
@@ -151,16 +167,16 @@ static enum line line_read(struct h1 *h, struct h1_buffer *b, uint32_t max, str 
         return LINE_REFUSED;
     }
     h->cr = false;
-    *input = str_cut(*input, 1, input->len);
+    skip(input, 1);
     return LINE_WHOLE;
 }
 
 /* The whole line in lines, and the next one begins behind it. */
 static str line_take(struct h1 *h)
 {
-    const str line = str_cut((str){h->lines.at, h->lines.len}, h->line_at, h->lines.len);
+    const uint32_t at = h->line_at;
     h->line_at = h->lines.len;
-    return line;
+    return at < h->lines.len ? (str){h->lines.at + at, h->lines.len - at} : STR("");
 }
 
 /* Bytes that the text of a field line may still have: its CRLF counts too. */
@@ -184,7 +200,7 @@ static bool count_field(struct h1 *h, size_t len)
 
 static void begin(struct h1 *h)
 {
-    h->head = (struct request_head){0};
+    h->head = (struct request_head){.no_name_of = ~0ull};
     h->marks = (struct h1_marks){0};
     h->lines.len = 0;
     h->line_at = 0;
@@ -230,31 +246,40 @@ static void head_end(struct h1 *h)
     h->state = h->head.chunked ? STATE_SIZE : h->left > 0 ? STATE_FIXED : STATE_END;
 }
 
-/* Reads one field line, or the empty one that ends the head: then true. */
-static bool field_line(struct h1 *h, str *input)
+/* Takes a field line into the head; false: refused. */
+static bool field_take(struct h1 *h, str line)
 {
-    if (line_read(h, &h->lines, field_room(h), input) != LINE_WHOLE)
-        return false;
-    const str line = line_take(h);
-    if (line.len == 0) {
-        head_end(h);
-        return h->state != STATE_REFUSED;
-    }
-    struct field field = {0};
-    const char *why = h1_line_field(line, &field);
-    if (!why && !count_field(h, line.len))
-        return false;
-    if (!why)
-        why = h1_head_field(&h->head, &h->marks, &field);
-    if (why) {
-        refuse(h, ERR_INPUT, why);
-        return false;
-    }
     if (!fields_grow(h)) {
         refuse(h, ERR_UNAVAILABLE, "out of memory");
         return false;
     }
-    h->fields[h->head.field_count++] = field;
+    struct field *field = &h->fields[h->head.field_count];
+    const char *why = h1_line_field(line, field);
+    if (!why && !count_field(h, line.len))
+        return false;
+    if (!why)
+        why = h1_head_field(&h->head, &h->marks, field);
+    if (why) {
+        refuse(h, ERR_INPUT, why);
+        return false;
+    }
+    h->head.field_count++;
+    h->head.no_name_of &= ~(1ull << (field->name.len & 63));
+    return true;
+}
+
+/* Reads field lines as far as they are there; true: the head is complete. */
+static bool field_lines(struct h1 *h, str *input)
+{
+    while (line_read(h, &h->lines, field_room(h), input) == LINE_WHOLE) {
+        const str line = line_take(h);
+        if (line.len == 0) {
+            head_end(h);
+            return h->state != STATE_REFUSED;
+        }
+        if (!field_take(h, line))
+            return false;
+    }
     return false;
 }
 
@@ -299,7 +324,7 @@ static void chunk_size(struct h1 *h, str *input)
             refuse(h, ERR_INPUT, "a chunk size is not hex digits and CRLF");
             return;
         }
-        *input = str_cut(*input, 1, input->len);
+        skip(input, 1);
         if (digit < 0) {
             h->state = STATE_SIZE_LF;
             return;
@@ -331,7 +356,7 @@ static bool take(struct h1 *h, str *input, char want, const char *why)
         refuse(h, ERR_INPUT, why);
         return false;
     }
-    *input = str_cut(*input, 1, input->len);
+    skip(input, 1);
     return true;
 }
 
@@ -362,7 +387,7 @@ static void body_piece(struct h1 *h, str *input, struct h1_out *ret)
 {
     const size_t n = input->len < h->left ? input->len : (size_t)h->left;
     ret->piece = str_cut(*input, 0, n);
-    *input = str_cut(*input, n, input->len);
+    skip(input, n);
     h->left -= n;
     if (h->left == 0)
         h->state = h->state == STATE_FIXED ? STATE_END : STATE_DATA_CR;
@@ -376,7 +401,7 @@ static bool step(struct h1 *h, str *input, struct h1_out *ret, enum h1_event *re
         request_line(h, input);
         return false;
     case STATE_FIELD:
-        if (!field_line(h, input))
+        if (!field_lines(h, input))
             return false;
         ret->head = &h->head;
         *ret_event = H1_HEAD;

@@ -22,14 +22,13 @@ static bool read_length(str s, uint64_t *ret)
     return true;
 }
 
-static const char *take_host(struct request_head *head, struct h1_marks *marks, str value)
+static const char *take_host(struct h1_marks *marks, str value)
 {
-    if (marks->host)
+    if (marks->host.len > 0)
         return "two Host fields";
     if (!h1_line_is_host(value))
         return "Host is not a name or address, perhaps with a port";
-    marks->host = true;
-    head->host = value;
+    marks->host = value;
     return NULL;
 }
 
@@ -100,27 +99,27 @@ const char *h1_head_field(struct request_head *head, struct h1_marks *marks, con
 {
     switch (f->name.len) { /* lengths first: most fields are none of these */
     case sizeof("host") - 1:
-        if (str_eq_nocase(f->name, STR("host")))
-            return take_host(head, marks, f->value);
+        if (field_is(f, STR("host")))
+            return take_host(marks, f->value);
         break;
     case sizeof("expect") - 1:
-        if (str_eq_nocase(f->name, STR("expect")))
+        if (field_is(f, STR("expect")))
             return take_expect(head, marks, f->value);
         break;
     case sizeof("connection") - 1:
-        if (str_eq_nocase(f->name, STR("connection")))
+        if (field_is(f, STR("connection")))
             return take_connection(marks, f->value);
         break;
     case sizeof("content-length") - 1:
-        if (str_eq_nocase(f->name, STR("content-length")))
+        if (field_is(f, STR("content-length")))
             return take_length(head, marks, f->value);
         break;
     case sizeof("content-encoding") - 1:
-        if (str_eq_nocase(f->name, STR("content-encoding")))
+        if (field_is(f, STR("content-encoding")))
             return take_coding(head, marks, f->value);
         break;
     case sizeof("transfer-encoding") - 1:
-        if (str_eq_nocase(f->name, STR("transfer-encoding")))
+        if (field_is(f, STR("transfer-encoding")))
             return take_transfer(head, marks, f->value);
         break;
     default:
@@ -132,20 +131,19 @@ const char *h1_head_field(struct request_head *head, struct h1_marks *marks, con
 err h1_head_end(struct request_head *head, const struct h1_marks *marks, uint64_t body_max,
                 const char **ret_why)
 {
-    str authority = {NULL, 0};
-    const char *why =
-        h1_line_target(head->target, head->method, &authority, &head->path, &head->query);
-    if (!why && !marks->host && head->minor > 0)
+    const char *why = NULL;
+    if (marks->host.len == 0 && head->minor > 0)
         why = "no Host field in HTTP/1.1";
-    if (!why && authority.len > 0 && marks->host && !str_eq_nocase(authority, head->host))
+    if (!why && head->host.len > 0 && marks->host.len > 0 &&
+        !str_eq_nocase(head->host, marks->host))
         why = "Host is not the one of the target";
     if (!why && marks->length && marks->transfer)
         why = "both Content-Length and Transfer-Encoding";
     *ret_why = why;
     if (why)
         return ERR_INPUT;
-    if (!marks->host)
-        head->host = authority;
+    if (marks->host.len > 0)
+        head->host = marks->host;
     head->keep_alive = head->minor > 0 && !marks->close;
     if (!request_has_body(head)) {
         head->expect_continue = false;

@@ -10,16 +10,17 @@
 
 /* What was seen so far in one head; begins zeroed. */
 struct h1_marks {
-    bool host, length, transfer, expect, coding;
+    str host; /* value of the Host field; empty: none came */
+    bool length, transfer, expect, coding;
     bool close;      /* Connection says close */
     bool coding_bad; /* a content coding that is not offered */
 };
 
-/* Takes one field into account, in the order of arrival; head->minor is set. NULL: taken. */
+/* Takes one field into account, in the order of arrival, behind the request line. NULL: taken. */
 const char *h1_head_field(struct request_head *head, struct h1_marks *marks, const struct field *f);
 
-/* Holds a complete head against the rules that need all of it, and sets its path, query, keep_alive
- * and, from an absolute target, host.
+/* Holds a complete head against the rules that need all of it, and sets its keep_alive and, from
+ * the Host field, host.
  * errors  ERR_INPUT: Host missing or another than the target's, two framings; ERR_CODING;
  *         ERR_TOO_BIG: Content-Length over body_max */
 MUST_USE err h1_head_end(struct request_head *head, const struct h1_marks *marks, uint64_t body_max,

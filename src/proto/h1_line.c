@@ -1,70 +1,54 @@
-/* Sets of characters are bit maps over ASCII, so that what is not named is refused. */
+/* The lines of a head, each in as few passes as its refusals allow. */
 #include "proto/h1_line.h"
 
-#include <stdint.h>
-
-#define EACH_BYTE(c) (0x0101010101010101ull * (c))
-
-/* Bit c of word c / 64: the character c belongs to the set. */
-struct set {
-    uint64_t words[2];
-};
+#include "proto/charset.h"
 
 /* Letters, digits and !#$%&'*+-.^_`|~ */
-static const struct set token = {{0x03FF6CFA00000000ull, 0x57FFFFFFC7FFFFFEull}};
+static const struct charset token = CHARSET(0x03FF6CFA00000000u, 0x57FFFFFFC7FFFFFEu, '-', '.');
 /* Letters, digits and -._~%!$&'()*+,;=:@/? */
-static const struct set target_set = {{0xAFFFFFF200000000ull, 0x47FFFFFE87FFFFFFull}};
+static const struct charset target_set =
+    CHARSET(0xAFFFFFF200000000u, 0x47FFFFFE87FFFFFFu, '$', ';');
 /* Letters, digits and .-_ */
-static const struct set host_set = {{0x03FF600000000000ull, 0x07FFFFFE87FFFFFEull}};
-/* Hex digits, ':' and '.' */
-static const struct set address_set = {{0x07FF400000000000ull, 0x0000007E0000007Eull}};
+static const struct charset host_set = CHARSET(0x03FF600000000000u, 0x07FFFFFE87FFFFFEu, '0', '9');
 
-static bool in_set(const struct set *set, char c)
+/* Of eight bytes those at the front that a line may hold. */
+static inline unsigned run_of_eight(const char *at)
 {
-    const unsigned char at = (unsigned char)c;
-    return at < 128 && (set->words[at >> 6] >> (at & 63) & 1u);
-}
-
-static bool all_in(const struct set *set, str s)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        if (!in_set(set, s.at[i]))
-            return false;
+    uint64_t w;
+    memcpy(&w, at, sizeof(w));
+    /* The top bit of each byte under 0x20, of 0x7F and of those over it; a byte over 0x7F spoils
+     * those behind it, but the run ends before it. */
+    uint64_t left = (~(w + EACH_BYTE(0x60)) | (w + EACH_BYTE(1)) | w) & EACH_BYTE(0x80);
+    for (; left != 0; left &= left - 1) {
+        const unsigned stop = (unsigned)__builtin_ctzll(left) / 8;
+        if (at[stop] != '\t')
+            return stop;
     }
-    return true;
-}
-
-static size_t run_slow(const char *at, size_t len)
-{
-    for (size_t i = 0; i < len; i++) {
-        const unsigned char c = (unsigned char)at[i];
-        if ((c < 0x20 && c != '\t') || c > 0x7E)
-            return i;
-    }
-    return len;
+    return 8;
 }
 
 size_t h1_line_run(const char *at, size_t len)
 {
     size_t i = 0;
-    while (len - i >= 8) {
-        uint64_t w;
-        memcpy(&w, at + i, sizeof(w));
-        const uint64_t low = (w - EACH_BYTE(0x20)) & ~w;
-        const uint64_t del = w ^ EACH_BYTE(0x7F);
-        if ((w | low | ((del - EACH_BYTE(1)) & ~del)) & EACH_BYTE(0x80)) {
-            const size_t n = run_slow(at + i, 8);
-            if (n < 8)
-                return i + n;
-        }
-        i += 8;
+    if (len < 8) {
+        while (i < len && ((at[i] >= 0x20 && at[i] <= 0x7E) || at[i] == '\t'))
+            i++;
+        return i;
     }
-    return i + run_slow(at + i, len - i);
+    for (; i <= len - 8; i += 8) {
+        const unsigned n = run_of_eight(at + i);
+        if (n < 8)
+            return i + n;
+    }
+    if (i == len)
+        return i;
+    i = len - 8; /* the last eight, some of them twice */
+    return i + run_of_eight(at + i);
 }
 
 bool h1_line_is_token(str s)
 {
-    return s.len > 0 && all_in(&token, s);
+    return s.len > 0 && charset_all(&token, s);
 }
 
 static bool is_port(str s)
@@ -80,21 +64,28 @@ static bool is_port(str s)
     return v <= 65535;
 }
 
+/* Hex digits, ':' and '.' at the front of s, from the byte at on. */
+static size_t address_end(str s, size_t at)
+{
+    while (at < s.len && ((s.at[at] >= '0' && s.at[at] <= ':') || s.at[at] == '.' ||
+                          ((s.at[at] | 0x20) >= 'a' && (s.at[at] | 0x20) <= 'f')))
+        at++;
+    return at;
+}
+
 bool h1_line_is_host(str host)
 {
-    const struct set *set = &host_set;
-    size_t end = str_find(host, ':');
-    str name = str_cut(host, 0, end);
+    size_t end;
     if (host.len > 0 && host.at[0] == '[') {
-        set = &address_set;
-        end = str_find(host, ']');
-        if (end == host.len)
+        end = address_end(host, 1);
+        if (end == 1 || end == host.len || host.at[end] != ']')
             return false;
-        name = str_cut(host, 1, end);
         end++;
+    } else {
+        end = charset_run(&host_set, host);
+        if (end == 0)
+            return false;
     }
-    if (name.len == 0 || !all_in(set, name))
-        return false;
     if (end == host.len)
         return true;
     return host.at[end] == ':' && is_port(str_cut(host, end + 1, host.len));
@@ -128,7 +119,7 @@ const char *h1_line_target(str target, enum method method, str *ret_authority, s
         if (!h1_line_is_host(authority))
             return "the target's authority is not a host";
     }
-    if (!all_in(&target_set, path))
+    if (!charset_all(&target_set, path))
         return "the target has a character that must be percent-encoded";
     const size_t mark = str_find(path, '?');
     *ret_authority = authority;
@@ -139,14 +130,14 @@ const char *h1_line_target(str target, enum method method, str *ret_authority, s
 
 const char *h1_line_request(str line, struct request_head *ret)
 {
-    const size_t end = str_find(line, ' ');
-    const str method = str_cut(line, 0, end);
-    for (size_t i = 0; i < method.len; i++) {
-        if (method.at[i] < 'A' || method.at[i] > 'Z')
-            return "the method is not of upper-case letters";
-    }
-    if (method.len == 0)
+    size_t end = 0;
+    while (end < line.len && line.at[end] >= 'A' && line.at[end] <= 'Z')
+        end++;
+    if (end < line.len && line.at[end] != ' ')
+        return "the method is not of upper-case letters";
+    if (end == 0)
         return "the request line has no method";
+    const str method = str_cut(line, 0, end);
     str rest = str_cut(line, end + 1, line.len);
     const size_t space = str_find(rest, ' ');
     const str target = str_cut(rest, 0, space);
@@ -154,8 +145,7 @@ const char *h1_line_request(str line, struct request_head *ret)
     if (!str_eq(rest, STR("HTTP/1.1")) && !str_eq(rest, STR("HTTP/1.0")))
         return "the version is neither HTTP/1.1 nor HTTP/1.0";
     const enum method m = method_of(method);
-    str authority, path, query;
-    const char *why = h1_line_target(target, m, &authority, &path, &query);
+    const char *why = h1_line_target(target, m, &ret->host, &ret->path, &ret->query);
     if (why)
         return why;
     ret->method = m;
@@ -167,16 +157,14 @@ const char *h1_line_request(str line, struct request_head *ret)
 
 const char *h1_line_field(str line, struct field *ret)
 {
-    size_t end = 0;
-    while (end < line.len && in_set(&token, line.at[end]))
-        end++;
+    const size_t end = charset_run(&token, line);
     if (end == 0)
         return line.len > 0 && (line.at[0] == ' ' || line.at[0] == '\t')
                    ? "a field is folded or begins with a blank"
                    : "a field has no name";
     if (end == line.len || line.at[end] != ':')
         return "a field's name is not a token followed by a colon";
-    ret->name = str_cut(line, 0, end);
-    ret->value = str_trim(str_cut(line, end + 1, line.len));
+    ret->name = (str){line.at, end};
+    ret->value = str_trim((str){line.at + end + 1, line.len - end - 1});
     return NULL;
 }

@@ -10,8 +10,9 @@
 /* Bytes at the front that are printable ASCII, blank or tab: all that a line may hold. */
 size_t h1_line_run(const char *at, size_t len);
 
-/* Reads "METHOD target HTTP/1.x" into method, method_text, target and minor of *ret.
- * Methods are upper-case letters; the target is held against h1_line_target. */
+/* Reads "METHOD target HTTP/1.x" into method, method_text, minor and target of *ret, and into path,
+ * query and host (its authority) what h1_line_target makes of the target. Methods are upper-case
+ * letters. */
 const char *h1_line_request(str line, struct request_head *ret);
 
 /* Reads "name: value" (a token; blanks around the value are dropped). */

@@ -2,23 +2,14 @@
  * not hold is refused, never folded away. */
 #include "proto/path.h"
 
-struct path_set {
-    uint64_t words[2];
-};
+#include "proto/charset.h"
 
 /* Letters, digits and "._-"; the same and '+'. */
-static const struct path_set model_set = {{0x03FF600000000000ull, 0x07FFFFFE87FFFFFEull}};
-static const struct path_set version_set = {{0x03FF680000000000ull, 0x07FFFFFE87FFFFFEull}};
-
-static bool all_in(const struct path_set *set, str s)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        const unsigned char c = (unsigned char)s.at[i];
-        if (c >= 128 || !(set->words[c >> 6] >> (c & 63) & 1u))
-            return false;
-    }
-    return true;
-}
+static const struct charset model_set = CHARSET(0x03FF600000000000u, 0x07FFFFFE87FFFFFEu, '0', '9');
+static const struct charset version_set =
+    CHARSET(0x03FF680000000000u, 0x07FFFFFE87FFFFFEu, '0', '9');
+/* Printable ASCII but '%' and '\\': as it stands, a segment of these holds nothing refused. */
+static const struct charset plain_set = CHARSET(0xFFFFFFDF00000000u, 0x7FFFFFFFEFFFFFFFu, '-', '9');
 
 static int hex_of(char c)
 {
@@ -56,12 +47,9 @@ static err decode(str raw, struct arena *a, str *ret, struct fault *f)
     return OK;
 }
 
+/* Holds a decoded segment, which is not empty, against what it may not hold. */
 static err check(str segment, struct fault *f)
 {
-    if (segment.len == 0)
-        return fail(f, ERR_INPUT, "the path has an empty segment");
-    if (str_eq(segment, STR(".")) || str_eq(segment, STR("..")))
-        return fail(f, ERR_INPUT, "the path has a dot segment");
     for (size_t i = 0; i < segment.len; i++) {
         const unsigned char c = (unsigned char)segment.at[i];
         if (c < 0x20 || c == 0x7F || c == '/' || c == '\\')
@@ -72,57 +60,68 @@ static err check(str segment, struct fault *f)
 
 err path_split(str raw, struct arena *a, struct path *ret, struct fault *f)
 {
-    struct path path = {.count = 0};
+    struct path path;
+    uint32_t count = 0;
     if (str_eq(raw, STR("*")))
         return fail(f, ERR_METHOD, "the target * has no methods");
     if (raw.len == 0 || raw.at[0] != '/')
         return fail(f, ERR_INPUT, "the path does not begin with '/'");
+    const bool plain = charset_all(&plain_set, raw);
     str rest = str_cut(raw, 1, raw.len);
     while (rest.len > 0) {
         const size_t end = str_find(rest, '/');
         str segment = str_cut(rest, 0, end);
         err e = OK;
-        if (path.count == PATH_SEGMENTS_MAX)
+        if (count == PATH_SEGMENTS_MAX)
             return fail(f, ERR_INPUT, "the path has more than %u segments", PATH_SEGMENTS_MAX);
-        if (str_find(segment, '%') < segment.len)
+        if (!plain && str_find(segment, '%') < segment.len)
             e = decode(segment, a, &segment, f);
-        if (e == OK)
+        if (e == OK && segment.len == 0)
+            e = fail(f, ERR_INPUT, "the path has an empty segment");
+        if (e == OK && segment.at[0] == '.' &&
+            (str_eq(segment, STR(".")) || str_eq(segment, STR(".."))))
+            e = fail(f, ERR_INPUT, "the path has a dot segment");
+        if (e == OK && !plain)
             e = check(segment, f);
         if (e != OK)
             return e;
-        path.segments[path.count++] = segment;
+        path.segments[count++] = segment;
         rest = str_cut(rest, end + 1, rest.len);
     }
-    *ret = path;
+    memcpy(ret->segments, path.segments, count * sizeof(path.segments[0]));
+    ret->count = count;
     return OK;
 }
 
 bool path_is_model(str name)
 {
     return name.len >= 1 && name.len <= 128 && name.at[0] != '.' && name.at[0] != '-' &&
-           all_in(&model_set, name) && !str_eq(name, STR("stats"));
+           charset_all(&model_set, name) && !str_eq(name, STR("stats"));
 }
 
 bool path_is_version(str version)
 {
     return version.len >= 1 && version.len <= 64 && version.at[0] != '.' && version.at[0] != '-' &&
-           version.at[0] != '_' && version.at[0] != '+' && all_in(&version_set, version);
+           version.at[0] != '_' && version.at[0] != '+' && charset_all(&version_set, version);
+}
+
+/* Takes prefix off the front of a template. */
+static bool take(str *left, str prefix)
+{
+    if (!str_starts(*left, prefix))
+        return false;
+    *left = str_cut(*left, prefix.len, left->len);
+    return true;
 }
 
 bool path_fits(const struct path *p, str pattern, struct path_match *ret)
 {
     struct path_match match = {.rest = p->count};
     uint32_t at = 0;
-    str left = str_cut(pattern, 1, pattern.len);
-    while (left.len > 0) {
-        const size_t end = str_find(left, '/');
-        /* "{model}[/v]" is cut in two by its own slash: the option is read as "v]". */
-        str part = str_cut(left, 0, end);
-        const bool option = str_eq(part, STR("v]"));
-        left = str_cut(left, end + 1, left.len);
-        if (part.len > 0 && part.at[part.len - 1] == '[')
-            part = str_cut(part, 0, part.len - 1);
-        if (option) {
+    str left = pattern;
+    while (left.len > 1) { /* the slash of "/" stands before nothing */
+        if (left.at[0] == '[') {
+            left = str_cut(left, sizeof("[/v]") - 1, left.len);
             if (p->count - at < 2 || !str_eq(p->segments[at], STR("versions")))
                 continue;
             if (!path_is_version(p->segments[at + 1]))
@@ -133,19 +132,20 @@ bool path_fits(const struct path *p, str pattern, struct path_match *ret)
         }
         if (at == p->count)
             return false;
-        if (str_eq(part, STR("{rest}"))) {
-            match.rest = at;
-            at = p->count;
-            continue;
-        }
-        if (str_eq(part, STR("{model}"))) {
-            if (!path_is_model(p->segments[at]))
+        const str segment = p->segments[at++];
+        left = str_cut(left, 1, left.len);
+        if (left.at[0] != '{') {
+            if (!take(&left, segment) || (left.len > 0 && left.at[0] != '/'))
                 return false;
-            match.model = p->segments[at];
-        } else if (!str_eq(part, p->segments[at])) {
-            return false;
+        } else if (take(&left, STR("{model}"))) {
+            if (!path_is_model(segment))
+                return false;
+            match.model = segment;
+        } else {
+            left = STR(""); /* {rest} */
+            match.rest = at - 1;
+            at = p->count;
         }
-        at++;
     }
     if (at != p->count)
         return false;

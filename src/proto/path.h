@@ -37,8 +37,8 @@ struct path_match {
     uint32_t rest; /* index of the first segment of {rest}, or the count */
 };
 
-/* Whether a path fits a template: literal segments, {model}, [/v] for an optional
- * /versions/{version}, and a last {rest} for one or more segments.
+/* Whether a path fits a template: literal segments, {model}, perhaps with [/v] behind it for an
+ * optional /versions/{version}, and a last {rest} for one or more segments.
  * out     ret  untouched when false */
 bool path_fits(const struct path *p, str pattern, struct path_match *ret);
 

@@ -39,7 +39,8 @@ struct request_head {
     str host;        /* "name", "name:port" or "[v6]:port"; empty only in HTTP/1.0 without Host */
     const struct field *fields; /* in the order of arrival, Host and framing included */
     uint32_t field_count;
-    enum coding coding; /* identity where no body is announced */
+    uint64_t no_name_of; /* bit n: no field's name has n bytes, modulo 64; clear: perhaps one has */
+    enum coding coding;  /* identity where no body is announced */
     bool chunked;
     bool has_length; /* Content-Length came: content_length counts; never with chunked */
     uint64_t content_length;
@@ -53,6 +54,9 @@ str method_name(enum method m);
 
 /* Whether a body of at least one byte, or of unknown length, is announced. */
 bool request_has_body(const struct request_head *h);
+
+/* Whether a field has that name, in any case; letters, digits and '-' in the name. */
+bool field_is(const struct field *f, str name);
 
 /* The value of the first field of that name (any case); *ret_value is untouched when false. */
 bool request_field(const struct request_head *h, str name, str *ret_value);

@@ -43,10 +43,8 @@ static str host_of(str authority)
 /* localhost, 127.0.0.0/8 as a dotted quad, or ::1. */
 static bool is_local_name(str host)
 {
-    if (str_eq_nocase(host, STR("localhost")) || str_eq(host, STR("::1")))
-        return true;
     if (!str_starts(host, STR("127.")))
-        return false;
+        return str_eq_nocase(host, STR("localhost")) || str_eq(host, STR("::1"));
     for (size_t i = 0; i < host.len; i++) {
         if (host.at[i] != '.' && (host.at[i] < '0' || host.at[i] > '9'))
             return false;

@@ -185,6 +185,58 @@ static void h1__keeps_a_head_that_comes_byte_by_byte(void **state)
     h1_free(&h);
 }
 
+/* A path that the parser supplies lies in no buffer, and a Host does not replace the target's
+ * before the two are compared. */
+static void h1__keeps_the_parts_of_an_absolute_target_while_the_head_grows(void **state)
+{
+    (void)state;
+    static const char line[] = "GET http://me:1?q=/x HTTP/1.1\r\n";
+    static const char host[] = "Host: ME:1\r\n\r\n";
+    char fill[7000] = "X: ";
+    memset(fill + 3, 'x', sizeof(fill) - 5);
+    memcpy(fill + sizeof(fill) - 2, "\r\n", 2);
+    const str pieces[] = {STR(line), {fill, sizeof(fill)}, {fill, sizeof(fill)}, STR(host)};
+    struct h1 h;
+    struct h1_out out = {0};
+    const struct h1_limits limits = H1_LIMITS_DEFAULT;
+    h1_init(&h, &limits);
+    for (size_t i = 0; i < 4; i++) {
+        str piece = pieces[i];
+        assert_int_equal(h1_next(&h, &piece, &out), i < 3 ? H1_MORE : H1_HEAD);
+    }
+    assert_true(str_eq(out.head->target, STR("http://me:1?q=/x")));
+    assert_true(str_eq(out.head->path, STR("/")) && str_eq(out.head->query, STR("q=/x")));
+    assert_true(str_eq(out.head->host, STR("ME:1")));
+    h1_free(&h);
+}
+
+/* Names of 4, 68 and 11 bytes: their lengths modulo 64 are remembered. */
+static void h1__finds_the_fields_of_its_head(void **state)
+{
+    (void)state;
+    struct h1 h;
+    struct h1_out out = {0};
+    str value = {0};
+    const struct h1_limits limits = H1_LIMITS_DEFAULT;
+    str input =
+        STR("GET / HTTP/1.1\r\n"
+            "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa: 1\r\n" HOST
+            "TRACEparent: 2\r\n\r\nGET / HTTP/1.1\r\n" HOST "\r\n");
+    h1_init(&h, &limits);
+    assert_int_equal(h1_next(&h, &input, &out), H1_HEAD);
+    assert_true(request_field(out.head, STR("host"), &value));
+    assert_true(request_field(out.head, STR("traceparent"), &value) && str_eq(value, STR("2")));
+    assert_true(request_field(out.head, out.head->fields[0].name, &value));
+    assert_true(str_eq(value, STR("1")));
+    assert_false(request_field(out.head, STR("tracepbrent"), &value));
+    assert_false(request_field(out.head, STR("origin"), &value));
+    assert_int_equal(h1_next(&h, &input, &out), H1_END);
+    assert_int_equal(h1_next(&h, &input, &out), H1_HEAD);
+    assert_false(request_field(out.head, STR("traceparent"), &value));
+    assert_true(request_field(out.head, STR("host"), &value));
+    h1_free(&h);
+}
+
 static void h1__joins_chunks_without_their_framing(void **state)
 {
     (void)state;
@@ -252,18 +304,38 @@ static void h1_line__refuses_hosts_and_methods_that_are_none(void **state)
     assert_int_equal(head.method, METHOD_OTHER);
 }
 
+static bool is_plain(char c)
+{
+    return c == '\t' || (c >= 0x20 && c <= 0x7E);
+}
+
 static void h1_line__counts_plain_bytes_like_a_plain_loop(void **state)
 {
     (void)state;
     char text[40];
-    for (size_t at = 0; at < sizeof(text); at++) {
-        for (int c = 0; c < 256; c++) {
-            const int plain = c == '\t' || (c >= 0x20 && c <= 0x7E);
-            memset(text, at % 2 ? '~' : ' ', sizeof(text));
-            text[at] = (char)c;
-            assert_int_equal(h1_line_run(text, sizeof(text)), plain ? sizeof(text) : at);
+    for (size_t len = 1; len <= sizeof(text); len++) {
+        for (size_t at = 0; at < len; at++) {
+            for (int c = 0; c < 256; c++) {
+                memset(text, "~ \t"[at % 3], sizeof(text));
+                text[at] = (char)c;
+                assert_int_equal(h1_line_run(text, len), is_plain((char)c) ? len : at);
+            }
         }
     }
+    memset(text, ' ', sizeof(text));
+    for (int c = 0; c < 65536; c++) { /* what one byte does must not reach the next one */
+        text[3] = (char)(c & 0xFF);
+        text[4] = (char)(c >> 8);
+        const size_t want = !is_plain(text[3]) ? 3 : !is_plain(text[4]) ? 4 : 8;
+        assert_int_equal(h1_line_run(text, 8), want);
+    }
+}
+
+#define ALNUM "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+static bool among(const char *set, int c)
+{
+    return c < 128 && strchr(set, c) != NULL;
 }
 
 static void h1_line__knows_the_characters_of_a_token_by_rfc_9110(void **state)
@@ -271,11 +343,28 @@ static void h1_line__knows_the_characters_of_a_token_by_rfc_9110(void **state)
     (void)state;
     for (int c = 1; c < 256; c++) {
         const char one = (char)c;
-        const int want = c < 128 && strchr("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
-                                           "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
-                                           c) != NULL;
+        const bool want = among("!#$%&'*+-.^_`|~" ALNUM, c);
         assert_int_equal(h1_line_is_token((str){&one, 1}), want);
     }
+}
+
+/* In slices that are long enough to be read eight bytes at a time. */
+static void h1_line__knows_the_characters_of_tokens_targets_and_hosts(void **state)
+{
+    (void)state;
+    str authority, path, query;
+    for (int c = 1; c < 256; c++) {
+        char token[] = "aaaaaaaaaaa", target[] = "/aaaaaaaaaa", host[] = "aaaaaaaaaaa";
+        char v6[] = "[aaaaaaa]";
+        token[10] = target[10] = host[10] = v6[5] = (char)c;
+        const char *why = h1_line_target(str_of(target), METHOD_GET, &authority, &path, &query);
+        assert_int_equal(h1_line_is_token(str_of(token)), among("!#$%&'*+-.^_`|~" ALNUM, c));
+        assert_int_equal(why == NULL, among("-._~%!$&'()*+,;=:@/?" ALNUM, c));
+        assert_int_equal(h1_line_is_host(str_of(host)), among(":.-_" ALNUM, c));
+        assert_int_equal(h1_line_is_host(str_of(v6)), among(":.0123456789abcdefABCDEF", c));
+    }
+    assert_false(h1_line_is_host(STR("[]")) || h1_line_is_host(STR("[::1")));
+    assert_false(h1_line_is_host(STR("[::1]1")) || h1_line_is_host(STR(":1")));
 }
 
 int main(void)
@@ -287,12 +376,15 @@ int main(void)
         cmocka_unit_test(h1__says_the_same_refusal_for_ever_and_keeps_a_sound_head),
         cmocka_unit_test(h1__gives_head_body_and_end_and_leaves_the_next_request),
         cmocka_unit_test(h1__keeps_a_head_that_comes_byte_by_byte),
+        cmocka_unit_test(h1__keeps_the_parts_of_an_absolute_target_while_the_head_grows),
+        cmocka_unit_test(h1__finds_the_fields_of_its_head),
         cmocka_unit_test(h1__joins_chunks_without_their_framing),
         cmocka_unit_test(h1__expects_no_body_and_no_coding_where_none_is_announced),
         cmocka_unit_test(h1_line__splits_a_target_at_its_first_mark),
         cmocka_unit_test(h1_line__refuses_hosts_and_methods_that_are_none),
         cmocka_unit_test(h1_line__counts_plain_bytes_like_a_plain_loop),
         cmocka_unit_test(h1_line__knows_the_characters_of_a_token_by_rfc_9110),
+        cmocka_unit_test(h1_line__knows_the_characters_of_tokens_targets_and_hosts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

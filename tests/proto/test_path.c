@@ -81,6 +81,9 @@ static void path_split__decodes_each_segment_once(void **state)
     assert_true(str_eq(path.segments[1], STR("m\xC3\xA9")));
     assert_true(str_eq(path.segments[2], STR("a b+c")));
     arena_free(&a);
+    assert_int_equal(split(&a, "/%41/caf\xC3\xA9", &path), OK);
+    assert_true(str_eq(path.segments[1], STR("caf\xC3\xA9")));
+    arena_free(&a);
     assert_int_equal(split(&a, "/", &path), OK);
     assert_int_equal(path.count, 0);
     assert_int_equal(split(&a, "/v2/...", &path), OK);
@@ -105,6 +108,13 @@ static void path_is__takes_exactly_the_grammar(void **state)
         assert_int_equal(path_is_model((str){later, 2}), dotted);
         assert_int_equal(path_is_version((str){&first, 1}), is_alnum);
         assert_int_equal(path_is_version((str){later, 2}), dotted || c == '+');
+    }
+    for (int c = 1; c < 256; c++) { /* long enough to be read eight bytes at a time */
+        char name[] = "aaaaaaaaaaa";
+        name[10] = (char)c;
+        const bool dotted = strchr(alnum, c) || c == '.' || c == '_' || c == '-';
+        assert_int_equal(path_is_model(str_of(name)), dotted);
+        assert_int_equal(path_is_version(str_of(name)), dotted || c == '+');
     }
     char text[130];
     memset(text, 'a', sizeof(text));
@@ -146,6 +156,12 @@ static void path_fits__refuses_other_paths(void **state)
         {"/V2", "/v2"},
         {"/", "/v2"},
         {"/v2/x", "/v2"},
+        {"/v", "/v2"},
+        {"/v2x", "/v2"},
+        {"/v2/model/m/infer", "/v2/models/{model}[/v]/infer"},
+        {"/v2/modelsx/m/infer", "/v2/models/{model}[/v]/infer"},
+        {"/v2/{model}", "/v2/models"},
+        {"/v2/models/[/infer", "/v2/models/{model}[/v]/infer"},
         {"/v2/memory", "/v2/memory/{rest}"}};
     for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
         if (fits(pairs[i][0], pairs[i][1], &m))

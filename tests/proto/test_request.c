@@ -32,7 +32,27 @@ static void request__finds_the_first_field_in_any_case(void **state)
     assert_true(request_field(&head, STR("X-ID"), &value));
     assert_true(str_eq(value, STR("2")));
     assert_int_equal(request_field_count(&head, STR("x-id")), 2);
+    assert_int_equal(request_field_count(&head, STR("accepu")), 0);
     assert_int_equal(request_field_count(&head, STR("host")), 0);
+}
+
+/* Each letter of names of every length in turn: in the other case the same, another one not. */
+static void request__compares_every_byte_of_a_name(void **state)
+{
+    (void)state;
+    const char lower[] = "inference-header-content-length";
+    for (size_t len = 1; len < sizeof(lower); len++) {
+        for (size_t i = 0; i < len; i++) {
+            char name[sizeof(lower)];
+            memcpy(name, lower, sizeof(name));
+            const struct field field = {{name, len}, STR("")};
+            name[i] = (char)(lower[i] == '-' ? '-' : lower[i] - 'a' + 'A');
+            assert_true(field_is(&field, (str){lower, len}));
+            name[i] = lower[i] == 'x' ? 'y' : 'x';
+            assert_false(field_is(&field, (str){lower, len}));
+            assert_false(field_is(&field, (str){name, len - 1}));
+        }
+    }
 }
 
 static void request__has_a_body_when_one_is_announced(void **state)
@@ -54,6 +74,7 @@ int main(void)
         cmocka_unit_test(request__knows_no_method_by_another_spelling),
         cmocka_unit_test(request__names_every_method),
         cmocka_unit_test(request__finds_the_first_field_in_any_case),
+        cmocka_unit_test(request__compares_every_byte_of_a_name),
         cmocka_unit_test(request__has_a_body_when_one_is_announced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
