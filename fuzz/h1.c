@@ -1,4 +1,5 @@
-/* fuzz: proto src/proto/h1.c src/proto/h1_head.c src/proto/h1_line.c src/proto/path.c src/proto/charset.c */
+/* fuzz: proto src/proto/h1.c src/proto/h1_head.c src/proto/h1_line.c src/proto/path.c
+ * src/proto/charset.c */
 /* Two readings of the same bytes, whole and cut at places that the input chooses, must say the
  * same. Byte 0 chooses the limits, byte 1 seeds the cuts. */
 #include <stdint.h>

@@ -56,7 +56,7 @@ static void refuse(struct h1 *h, err code, const char *text)
 }
 
 /* Makes room for need more bytes. */
-static bool buffer_grow(struct h1_buffer *b, uint32_t need)
+static bool buffer_grow(struct h1_buffer *b, uint64_t need)
 {
     uint64_t cap = b->cap ? b->cap : BUFFER_FIRST_BYTES;
     while (cap - b->len < need)
@@ -79,7 +79,7 @@ static void follow(str *s, uintptr_t from, uint32_t len, const char *to)
         s->at = to + at;
 }
 
-static bool lines_grow(struct h1 *h, uint32_t need)
+static bool lines_grow(struct h1 *h, uint64_t need)
 {
     const uintptr_t from = (uintptr_t)h->lines.at;
     if (!buffer_grow(&h->lines, need))
@@ -121,8 +121,16 @@ static void skip(str *input, size_t n)
     input->len -= n;
 }
 
-/* Takes bytes of a line of at most max bytes, and its CRLF, which is not kept. Bytes are judged in
- * their order, so that a refusal does not depend on how the input was cut. */
+/* There is room for a line's end behind every byte that was read of it. */
+static enum line line_end(struct h1_buffer *b)
+{
+    memcpy(b->at + b->len, "\r\n", 2);
+    b->len += 2;
+    return LINE_WHOLE;
+}
+
+/* Takes bytes of a line of at most max bytes, and its CRLF. Bytes are judged in their order, so
+ * that a refusal does not depend on how the input was cut. */
 static enum line line_read(struct h1 *h, struct h1_buffer *b, uint32_t max, str *input)
 {
     const uint32_t len = b->len - (b == &h->lines ? h->line_at : 0);
@@ -136,18 +144,18 @@ static enum line line_read(struct h1 *h, struct h1_buffer *b, uint32_t max, str 
                                           : "the header fields are over their limit of bytes");
             return LINE_REFUSED;
         }
-        if (b->cap - b->len < n &&
-            !(b == &h->lines ? lines_grow(h, (uint32_t)n) : buffer_grow(b, (uint32_t)n))) {
+        const uint64_t need = (uint64_t)n + 2;
+        if (b->cap - b->len < need &&
+            !(b == &h->lines ? lines_grow(h, need) : buffer_grow(b, need))) {
             refuse(h, ERR_UNAVAILABLE, "out of memory");
             return LINE_REFUSED;
         }
-        if (n > 0)
-            memcpy(b->at + b->len, input->at, n);
+        memcpy(b->at + b->len, input->at, n);
         b->len += (uint32_t)n;
         skip(input, n);
         if (input->len >= 2 && input->at[0] == '\r' && input->at[1] == '\n') {
             skip(input, 2);
-            return LINE_WHOLE;
+            return line_end(b);
         }
         if (input->len == 0)
             return LINE_PART;
@@ -168,15 +176,15 @@ static enum line line_read(struct h1 *h, struct h1_buffer *b, uint32_t max, str 
     }
     h->cr = false;
     skip(input, 1);
-    return LINE_WHOLE;
+    return line_end(b);
 }
 
-/* The whole line in lines, and the next one begins behind it. */
+/* The whole line in lines without its CRLF, and the next one begins behind it. */
 static str line_take(struct h1 *h)
 {
     const uint32_t at = h->line_at;
     h->line_at = h->lines.len;
-    return at < h->lines.len ? (str){h->lines.at + at, h->lines.len - at} : STR("");
+    return (str){h->lines.at + at, h->lines.len - at - 2};
 }
 
 /* Bytes that the text of a field line may still have: its CRLF counts too. */
@@ -222,6 +230,8 @@ static void request_line(struct h1 *h, str *input)
         if (h->blank)
             refuse(h, ERR_INPUT, "an empty line where a request line is due");
         h->blank = true;
+        h->lines.len = 0;
+        h->line_at = 0;
         return;
     }
     const char *why = h1_line_request(line, &h->head);
@@ -231,6 +241,13 @@ static void request_line(struct h1 *h, str *input)
         h->state = STATE_FIELD;
 }
 
+/* The body that the head announces comes next, or the end. */
+static void body_begin(struct h1 *h)
+{
+    h->left = h->head.content_length;
+    h->state = h->head.chunked ? STATE_SIZE : h->left > 0 ? STATE_FIXED : STATE_END;
+}
+
 /* Says what follows a head. */
 static void head_end(struct h1 *h)
 {
@@ -238,12 +255,10 @@ static void head_end(struct h1 *h)
     const err e = h1_head_end(&h->head, &h->marks, h->limits.body, &why);
     h->head.fields = h->fields;
     h->headed = e != ERR_INPUT;
-    if (e != OK) {
+    if (e == OK)
+        body_begin(h);
+    else
         refuse(h, e, why);
-        return;
-    }
-    h->left = h->head.content_length;
-    h->state = h->head.chunked ? STATE_SIZE : h->left > 0 ? STATE_FIXED : STATE_END;
 }
 
 /* Takes a field line into the head; false: refused. */
@@ -287,7 +302,7 @@ static void trailer_line(struct h1 *h, str *input)
 {
     if (line_read(h, &h->trailer, field_room(h), input) != LINE_WHOLE)
         return;
-    const str line = {h->trailer.at, h->trailer.len};
+    const str line = {h->trailer.at, h->trailer.len - 2};
     h->trailer.len = 0;
     if (line.len == 0) {
         h->state = STATE_END;
