@@ -1,6 +1,7 @@
 /* Eight bytes are judged by sums that reach the top bit of each: of 7 bits, c + (0x80 - first) does
- * from first on, (0x80 + last) - c up to last. A byte over 0x7F spoils those behind it, which does
- * not matter, since it is in no set itself. What they leave is looked up one by one. */
+ * from first on, (0x80 + last) - c up to last. Of a byte over 0x7F one of the two does not; what it
+ * carries over spoils those behind it, but the run ends before it. What the sums leave is looked up
+ * one by one. */
 #include "proto/charset.h"
 
 static bool has(const struct charset *set, char c)
@@ -17,7 +18,7 @@ static inline unsigned run_of_eight(const struct charset *set, const char *at)
     const uint64_t lower = w | EACH_BYTE(0x20);
     const uint64_t letters = (lower + EACH_BYTE(0x80u - 'a')) & (EACH_BYTE(0x80u + 'z') - lower);
     const uint64_t range = (w + set->first) & (set->last - w);
-    uint64_t left = (~(letters | range) | w) & EACH_BYTE(0x80);
+    uint64_t left = ~(letters | range) & EACH_BYTE(0x80);
     for (; left != 0; left &= left - 1) {
         const unsigned stop = (unsigned)__builtin_ctzll(left) / 8;
         if (!has(set, at[stop]))

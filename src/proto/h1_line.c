@@ -16,9 +16,9 @@ static inline unsigned run_of_eight(const char *at)
 {
     uint64_t w;
     memcpy(&w, at, sizeof(w));
-    /* The top bit of each byte under 0x20, of 0x7F and of those over it; a byte over 0x7F spoils
+    /* The top bit of each byte under 0x20 or over 0x7E; what one over 0x7F carries over spoils
      * those behind it, but the run ends before it. */
-    uint64_t left = (~(w + EACH_BYTE(0x60)) | (w + EACH_BYTE(1)) | w) & EACH_BYTE(0x80);
+    uint64_t left = (~(w + EACH_BYTE(0x60)) | (w + EACH_BYTE(1))) & EACH_BYTE(0x80);
     for (; left != 0; left &= left - 1) {
         const unsigned stop = (unsigned)__builtin_ctzll(left) / 8;
         if (at[stop] != '\t')

@@ -50,6 +50,8 @@ static err decode(str raw, struct arena *a, str *ret, struct fault *f)
 /* Holds a decoded segment, which is not empty, against what it may not hold. */
 static err check(str segment, struct fault *f)
 {
+    if (str_eq(segment, STR(".")) || str_eq(segment, STR("..")))
+        return fail(f, ERR_INPUT, "the path has a dot segment");
     for (size_t i = 0; i < segment.len; i++) {
         const unsigned char c = (unsigned char)segment.at[i];
         if (c < 0x20 || c == 0x7F || c == '/' || c == '\\')
@@ -60,7 +62,6 @@ static err check(str segment, struct fault *f)
 
 err path_split(str raw, struct arena *a, struct path *ret, struct fault *f)
 {
-    struct path path;
     uint32_t count = 0;
     if (str_eq(raw, STR("*")))
         return fail(f, ERR_METHOD, "the target * has no methods");
@@ -78,17 +79,13 @@ err path_split(str raw, struct arena *a, struct path *ret, struct fault *f)
             e = decode(segment, a, &segment, f);
         if (e == OK && segment.len == 0)
             e = fail(f, ERR_INPUT, "the path has an empty segment");
-        if (e == OK && segment.at[0] == '.' &&
-            (str_eq(segment, STR(".")) || str_eq(segment, STR(".."))))
-            e = fail(f, ERR_INPUT, "the path has a dot segment");
-        if (e == OK && !plain)
+        if (e == OK && (segment.at[0] == '.' || !plain))
             e = check(segment, f);
         if (e != OK)
             return e;
-        path.segments[count++] = segment;
+        ret->segments[count++] = segment;
         rest = str_cut(rest, end + 1, rest.len);
     }
-    memcpy(ret->segments, path.segments, count * sizeof(path.segments[0]));
     ret->count = count;
     return OK;
 }

@@ -19,9 +19,10 @@ struct path {
 /* Splits and decodes the path of a request head (without its query).
  * in      raw    begins with '/'; borrowed as long as ret is used: only segments with a '%' are
  *                copied, into the arena. One slash at the end does not count.
+ * out     ret    on error its count is untouched, its segments are spoiled: to clear and copy 16 of
+ *                them would cost more than to find them
  * errors  ERR_INPUT: no '/', an empty segment, "." or "..", more than PATH_SEGMENTS_MAX, a
- * malformed
- *         '%', or a decoded control character, '/', '\\' or '%'; ERR_METHOD: "*"; ERR_TOO_BIG: the
+ *         malformed '%', or a decoded control character, '/', '\\' or '%'; ERR_METHOD: "*"; ERR_TOO_BIG: the
  *         arena is spent */
 MUST_USE err path_split(str raw, struct arena *a, struct path *ret, struct fault *f);
 

@@ -63,7 +63,7 @@ bool request_field(const struct request_head *h, str name, str *ret_value)
     if (h->no_name_of >> (name.len & 63) & 1u)
         return false;
     for (uint32_t i = 0; i < h->field_count; i++) {
-        if (field_is(&h->fields[i], name)) {
+        if (h->fields[i].name.len == name.len && field_is(&h->fields[i], name)) {
             *ret_value = h->fields[i].value;
             return true;
         }
