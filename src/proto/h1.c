@@ -221,6 +221,15 @@ static void begin(struct h1 *h)
     h->state = STATE_LINE;
 }
 
+/* True: the input begins with the head of the last request, byte for byte. Then all that was read
+ * of that one holds again, and its slices still stand: a client that goes on mostly repeats itself.
+ * Trailers count on from the head, so a head with chunks is read anew. */
+static bool repeats(const struct h1 *h, str input)
+{
+    const str last = {h->lines.at, h->lines.len};
+    return last.len > 0 && !h->head.chunked && str_starts(input, last);
+}
+
 static void request_line(struct h1 *h, str *input)
 {
     if (line_read(h, &h->lines, h->limits.request_line, input) != LINE_WHOLE)
@@ -439,6 +448,12 @@ static bool step(struct h1 *h, str *input, struct h1_out *ret, enum h1_event *re
 enum h1_event h1_next(struct h1 *h, str *input, struct h1_out *ret)
 {
     enum h1_event event = H1_MORE;
+    if (h->state == STATE_NEXT && repeats(h, *input)) {
+        skip(input, h->lines.len);
+        body_begin(h);
+        ret->head = &h->head;
+        return H1_HEAD;
+    }
     if (h->state == STATE_NEXT)
         begin(h);
     for (;;) {

@@ -210,7 +210,7 @@ static void h1__keeps_the_parts_of_an_absolute_target_while_the_head_grows(void 
     h1_free(&h);
 }
 
-/* Names of 4, 68 and 11 bytes: their lengths modulo 64 are remembered. */
+/* Names of 98, 4 and 11 bytes: their lengths modulo 64 are remembered. */
 static void h1__finds_the_fields_of_its_head(void **state)
 {
     (void)state;
@@ -218,10 +218,10 @@ static void h1__finds_the_fields_of_its_head(void **state)
     struct h1_out out = {0};
     str value = {0};
     const struct h1_limits limits = H1_LIMITS_DEFAULT;
-    str input =
-        STR("GET / HTTP/1.1\r\n"
-            "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa: 1\r\n" HOST
-            "TRACEparent: 2\r\n\r\nGET / HTTP/1.1\r\n" HOST "\r\n");
+    str input = STR("GET / HTTP/1.1\r\n"
+                    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+                    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa: 1\r\n" HOST
+                    "TRACEparent: 2\r\n\r\nGET / HTTP/1.1\r\n" HOST "\r\n");
     h1_init(&h, &limits);
     assert_int_equal(h1_next(&h, &input, &out), H1_HEAD);
     assert_true(request_field(out.head, STR("host"), &value));
@@ -234,6 +234,79 @@ static void h1__finds_the_fields_of_its_head(void **state)
     assert_int_equal(h1_next(&h, &input, &out), H1_HEAD);
     assert_false(request_field(out.head, STR("traceparent"), &value));
     assert_true(request_field(out.head, STR("host"), &value));
+    h1_free(&h);
+}
+
+/* Reads one request from a copy of the text that is gone afterwards; *ret_head is the parser's. */
+static void read_one(struct h1 *h, const char *text, const struct request_head **ret_head)
+{
+    const size_t len = strlen(text);
+    char *copy = malloc(len);
+    assert_non_null(copy);
+    memcpy(copy, text, len);
+    str input = {copy, len};
+    struct h1_out out = {0};
+    assert_int_equal(h1_next(h, &input, &out), H1_HEAD);
+    uint64_t body = 0;
+    enum h1_event event;
+    while ((event = h1_next(h, &input, &out)) == H1_BODY)
+        body += out.piece.len;
+    assert_int_equal(event, H1_END);
+    assert_int_equal(input.len, 0);
+    assert_int_equal(body, out.head->chunked ? 1 : out.head->content_length);
+    *ret_head = out.head;
+    free(copy);
+}
+
+static void assert_same_head(const struct request_head *a, const struct request_head *b)
+{
+    assert_true(a->method == b->method && a->minor == b->minor && a->coding == b->coding);
+    assert_true(str_eq(a->target, b->target) && str_eq(a->path, b->path));
+    assert_true(str_eq(a->query, b->query) && str_eq(a->host, b->host));
+    assert_true(a->chunked == b->chunked && a->has_length == b->has_length);
+    assert_true(a->keep_alive == b->keep_alive && a->expect_continue == b->expect_continue);
+    assert_int_equal(a->content_length, b->content_length);
+    assert_int_equal(a->field_count, b->field_count);
+    for (uint32_t i = 0; i < a->field_count; i++) {
+        assert_true(str_eq(a->fields[i].name, b->fields[i].name));
+        assert_true(str_eq(a->fields[i].value, b->fields[i].value));
+    }
+}
+
+/* Heads that are the last one again, but for a byte, shorter, longer, with trailers up to the limit
+ * of fields, and behind an empty line: each as a parser reads it that knows no other. */
+static void h1__reads_a_head_again_like_a_new_one(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "POST /x?q HTTP/1.1\r\n" HOST "A: b\r\nContent-Length: 5\r\n\r\nhello",
+        "POST /x?q HTTP/1.1\r\n" HOST "A: b\r\nContent-Length: 5\r\n\r\nagain",
+        "POST /x?q HTTP/1.1\r\n" HOST "A: b\r\nContent-Length: 4\r\n\r\nless",
+        "POST /x?q HTTP/1.1\r\n" HOST "A: b\r\nContent-Length: 4\r\n\r\nless",
+        "\r\nPOST /x?q HTTP/1.1\r\n" HOST "A: b\r\nContent-Length: 4\r\n\r\nless",
+        "POST /x?q HTTP/1.1\r\n" HOST "A: b\r\nContent-Length: 4\r\n\r\nless",
+        "POST /y?q HTTP/1.1\r\n" HOST "A: b\r\nContent-Length: 4\r\n\r\nless",
+        "POST /y?q HTTP/1.1\r\n" HOST "A: b\r\n\r\n",
+        "POST /y?q HTTP/1.1\r\n" HOST "A: b\r\n\r\n",
+        "POST /y?q HTTP/1.1\r\n" HOST "A: b\r\nC: d\r\n\r\n",
+        "PUT / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n1\r\n.\r\n0\r\nT: u\r\n\r\n",
+        "PUT / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n1\r\n.\r\n0\r\nT: u\r\n\r\n",
+        "GET / HTTP/1.0\r\n\r\n",
+        "GET / HTTP/1.0\r\n\r\n"};
+    struct h1_limits limits = H1_LIMITS_DEFAULT;
+    limits.header_count = 3;
+    struct h1 h;
+    h1_init(&h, &limits);
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct h1 fresh;
+        const struct request_head *head = NULL, *want = NULL;
+        h1_init(&fresh, &limits);
+        read_one(&h, texts[i], &head);
+        read_one(&fresh, texts[i], &want);
+        assert_same_head(head, want);
+        assert_true(h1_idle(&h));
+        h1_free(&fresh);
+    }
     h1_free(&h);
 }
 
@@ -378,6 +451,7 @@ int main(void)
         cmocka_unit_test(h1__keeps_a_head_that_comes_byte_by_byte),
         cmocka_unit_test(h1__keeps_the_parts_of_an_absolute_target_while_the_head_grows),
         cmocka_unit_test(h1__finds_the_fields_of_its_head),
+        cmocka_unit_test(h1__reads_a_head_again_like_a_new_one),
         cmocka_unit_test(h1__joins_chunks_without_their_framing),
         cmocka_unit_test(h1__expects_no_body_and_no_coding_where_none_is_announced),
         cmocka_unit_test(h1_line__splits_a_target_at_its_first_mark),
