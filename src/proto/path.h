@@ -21,9 +21,9 @@ struct path {
  *                copied, into the arena. One slash at the end does not count.
  * out     ret    on error its count is untouched, its segments are spoiled: to clear and copy 16 of
  *                them would cost more than to find them
- * errors  ERR_INPUT: no '/', an empty segment, "." or "..", more than PATH_SEGMENTS_MAX, a
- *         malformed '%', or a decoded control character, '/', '\\' or '%'; ERR_METHOD: "*";
- * ERR_TOO_BIG: the arena is spent */
+ * errors  ERR_INPUT: no '/', an empty segment, "." or "..", more than PATH_SEGMENTS_MAX, a bad '%',
+ *         or a decoded control character, '/', '\\' or '%'
+ *         ERR_METHOD: "*"; ERR_TOO_BIG: the arena is spent */
 MUST_USE err path_split(str raw, struct arena *a, struct path *ret, struct fault *f);
 
 /* [A-Za-z0-9_][A-Za-z0-9._-]{0,127} but not "stats"; [0-9A-Za-z][0-9A-Za-z._+-]{0,63}. Other names
