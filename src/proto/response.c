@@ -208,7 +208,7 @@ static uint32_t error_fields(const struct response_reason *why, char digits[20],
                              : why->retry_s > RETRY_S_MAX ? RETRY_S_MAX
                                                           : why->retry_s;
     fields[count++] = (struct field){STR("x-garrison-error"), str_of(err_name(why->code))};
-    if (err_retry(why->code)) {
+    if (err_retry(why->code) && !why->no_retry) {
         const str value = {digits, num_put_u64(digits, retry_s)};
         fields[count++] = (struct field){STR("Retry-After"), value};
     }

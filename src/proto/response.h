@@ -32,6 +32,7 @@ struct response_reason {
     str text;          /* one line */
     const char *allow; /* ERR_METHOD: methods of the route; NULL: all that any route has */
     uint32_t retry_s;  /* Retry-After where the row has one, cut to 1..30; 0: 1 */
+    bool no_retry;     /* no Retry-After: a repeat cannot help */
 };
 
 /* IMF-fixdate of Unix seconds into out (no NUL): "Sun, 06 Nov 1994 08:49:37 GMT". */

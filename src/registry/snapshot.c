@@ -16,6 +16,11 @@ const char *version_state_name(enum version_state s)
     return (unsigned)s < VERSION_STATE_COUNT ? names[s] : "none";
 }
 
+bool version_state_over(enum version_state s)
+{
+    return s == VERSION_FAILED || s == VERSION_UNLOADED || s == VERSION_QUARANTINED;
+}
+
 static struct snapshot_held *held_of(const struct snapshot *s)
 {
     const char *at = (const char *)s - offsetof(struct snapshot_held, s);

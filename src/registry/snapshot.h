@@ -22,6 +22,7 @@ enum version_state {
     VERSION_STATE_COUNT
 };
 const char *version_state_name(enum version_state s); /* "ready" */
+bool version_state_over(enum version_state s);        /* no time makes it ready */
 
 /* One version of one model. Strings and arrays live as long as the snapshot. */
 struct snapshot_version {

@@ -130,12 +130,13 @@ void backend_release(struct backend *b)
     free(b);
 }
 
-static void fail_waiting(struct backend *b, const char *why)
+static void fail_waiting(struct backend *b)
 {
     while (b->first) {
         struct call *c = b->first;
         backend_remove(b, c);
-        call_fail_pair(c, PAIR_REJECTED_NOT_READY, why);
+        (void)!call_not_ready(c, b->version);
+        call_fail(c);
     }
 }
 
@@ -167,9 +168,8 @@ void backend_update(struct backend *b, struct routing *routing,
     b->version = version;
     if (known == 0 && b->admit.runs == 0)
         admit_init(&b->admit, version->run_ns[0]);
-    if (version->state == VERSION_FAILED || version->state == VERSION_UNLOADED ||
-        version->state == VERSION_QUARANTINED)
-        fail_waiting(b, "the model version is not in service");
+    if (version_state_over(version->state))
+        fail_waiting(b);
     if (version->worker == SNAPSHOT_NO_WORKER || (b->hold && b->hold->worker == version->worker))
         return;
     struct lane_offer *offer = front_loop_offer(b->owner, version->worker);

@@ -92,6 +92,20 @@ void call_fail_pair(struct call *c, enum pair pair, const char *text)
     call_fail(c);
 }
 
+err call_not_ready(struct call *c, const struct snapshot_version *v)
+{
+    const str name = c->target.model->name;
+    c->reply.no_retry = version_state_over(v->state);
+    if (v->state == VERSION_READY) /* the snapshot with its next worker is to come */
+        return fail_pair(&c->fault, PAIR_REJECTED_NOT_READY,
+                         "model '%.*s' version '%.*s' has no worker now", STR_ARG(name),
+                         STR_ARG(v->version));
+    return fail_pair(&c->fault, PAIR_REJECTED_NOT_READY,
+                     "model '%.*s' version '%.*s' is not ready (%s)%s%.*s", STR_ARG(name),
+                     STR_ARG(v->version), version_state_name(v->state), v->reason.len ? ": " : "",
+                     STR_ARG(v->reason));
+}
+
 /* Takes the call out of queue or lane; its state says afterwards that nobody else holds it. */
 static bool withdraw(struct call *c)
 {

@@ -41,6 +41,7 @@ struct call_reply {
     bool has_json_len;
     uint64_t json_len;
     uint32_t retry_s; /* Retry-After before jitter; 0: the row's default */
+    bool no_retry;    /* none: a repeat cannot help */
 };
 
 struct call {
@@ -104,6 +105,10 @@ void call_fail_body(struct call *c);
 
 /* Refuses with a pair and a text of our own, and answers. */
 void call_fail_pair(struct call *c, enum pair pair, const char *text);
+
+/* Records that this version of the call's model is not ready, with the reason that the snapshot
+ * holds; without Retry-After where no time makes it ready. The caller answers. */
+MUST_USE err call_not_ready(struct call *c, const struct snapshot_version *v);
 
 /* Answers 200 with what stands in body_chain. */
 void call_answer(struct call *c);

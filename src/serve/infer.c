@@ -23,15 +23,7 @@ static err in_service(struct call *c)
     const struct snapshot_version *v = c->target.version;
     if (c->owner->closing)
         return fail_pair(&c->fault, PAIR_REJECTED_DRAINING, "the server is shutting down");
-    if (v->state != VERSION_READY)
-        return fail_pair(&c->fault, PAIR_REJECTED_NOT_READY, "model '%.*s' version '%.*s' is %s",
-                         STR_ARG(c->target.model->name), STR_ARG(v->version),
-                         version_state_name(v->state));
-    if (!c->target.backend->hold)
-        return fail_pair(&c->fault, PAIR_REJECTED_NOT_READY,
-                         "model '%.*s' version '%.*s' has no worker now",
-                         STR_ARG(c->target.model->name), STR_ARG(v->version));
-    return OK;
+    return v->state == VERSION_READY && c->target.backend->hold ? OK : call_not_ready(c, v);
 }
 
 err infer_early(struct call *c)

@@ -75,25 +75,18 @@ void serve_models_list(struct call *c, const struct permit *permit)
 /* One model -------------------------------------------------------------------------------------
  */
 
-static const char *why_not_ready(const struct call *c)
-{
-    const struct snapshot_version *v = c->target.version;
-    if (v->state == VERSION_READY)
-        return c->target.backend->hold ? "" : "its worker is being started";
-    return version_state_name(v->state);
-}
-
 void serve_model_ready(struct call *c, const struct permit *permit)
 {
     (void)permit;
-    const char *why = why_not_ready(c);
-    if (why[0] != '\0') {
-        oip_meta_model_ready(&c->body_chain, c->target.model->name, str_of(why));
-        not_ready(c, why);
-        return;
-    }
-    oip_meta_model_ready(&c->body_chain, c->target.model->name, STR(""));
-    call_answer(c);
+    const struct snapshot_version *v = c->target.version;
+    const bool ready = v->state == VERSION_READY && c->target.backend->hold;
+    if (!ready)
+        (void)!call_not_ready(c, v);
+    oip_meta_model_ready(&c->body_chain, c->target.model->name, str_of(c->fault.text));
+    if (ready)
+        call_answer(c);
+    else
+        call_fail_body(c);
 }
 
 /* What metadata and configuration say; a version that was never loaded has no signature. */
@@ -101,7 +94,8 @@ static bool facts_of(struct call *c, char digest[DIGEST_TEXT_BYTES], struct mode
 {
     const struct snapshot_version *v = c->target.version;
     if (v->sig.input_count == 0 && v->sig.output_count == 0) {
-        call_fail_pair(c, PAIR_REJECTED_NOT_READY, "the model is not loaded");
+        (void)!call_not_ready(c, v);
+        call_fail(c);
         return false;
     }
     memcpy(digest, "sha256:", 7);

@@ -71,7 +71,7 @@ static uint32_t jitter(struct call *c, uint32_t seconds)
 static void add_error(struct reply_fields *f, struct call *c)
 {
     add(f, STR("x-garrison-error"), str_of(err_name(c->fault.code)));
-    if (err_retry(c->fault.code))
+    if (err_retry(c->fault.code) && !c->reply.no_retry)
         add(f, STR("Retry-After"), (str){f->retry, num_put_u64(f->retry, jitter(c, 1))});
 }
 
@@ -97,6 +97,7 @@ void reply_head(struct call *c, bool last)
             .text = str_of(c->fault.text),
             .allow = c->match.allow,
             .retry_s = err_retry(c->fault.code) ? jitter(c, c->reply.retry_s) : 0,
+            .no_retry = c->reply.no_retry,
         };
         c->reply_len = response_error(&c->body_chain, &r, &why);
         return;

@@ -138,7 +138,8 @@ def test_quarantine(server, models):
         wait_for("quarantine", lambda: state_of(server, "worn")["state"] == "quarantined")
         status, headers, body, _ = ask(server, "worn", SPIN)
         assert status == 503, body
-        assert b"worn" in body
+        assert b"version '1' is not ready (quarantined): it died by signal 9" in body, body
+        assert "retry-after" not in headers
         index = server.request("/v2/repository/index", b"{}").json
         row = next(r for r in index if r["name"] == "worn")
         assert row["state"] == "UNAVAILABLE" and row["reason"]

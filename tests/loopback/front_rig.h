@@ -55,7 +55,8 @@ struct rig {
     struct rig_worker *worker;
     uint32_t workers;
     uint64_t generation;
-    struct rig *before; /* of those that have ended */
+    struct rig *before;  /* of those that have ended */
+    const char *refused; /* the version has failed, and why; NULL: it has not */
     _Atomic bool hold;
     _Atomic uint64_t sent; /* requests on inference routes, by the clients */
 };
@@ -142,7 +143,8 @@ static inline void rig_snapshot(struct rig *r)
     const struct snapshot_version version = {
         .version = STR_LIT("1"),
         .digest = {7},
-        .state = VERSION_READY,
+        .state = r->refused ? VERSION_FAILED : VERSION_READY,
+        .reason = r->refused ? str_of(r->refused) : STR(""),
         .worker = r->worker ? r->worker->id : SNAPSHOT_NO_WORKER,
         .cells = CELL_OTHER + VERSION_CELLS,
         .sig = rig_sig,

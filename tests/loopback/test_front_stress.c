@@ -316,6 +316,45 @@ static void infer__a_lost_worker_costs_what_it_ran(void **state)
     wait_lane(r, 0, 0);
 }
 
+static void infer__tells_why_a_version_has_failed_and_no_time_to_come_back(void **state)
+{
+    struct rig *r = *state;
+    struct reply a;
+    char bytes[2048];
+    const size_t len = rig_request(bytes, sizeof(bytes), "", RIG_BODY(5), strlen(RIG_BODY(5)));
+    atomic_store(&r->hold, true);
+    int fds[3];
+    for (uint32_t i = 0; i < 3; i++) { /* the third waits in the queue */
+        fds[i] = rig_connect(r);
+        atomic_fetch_add(&r->sent, 1);
+        assert_true(rig_send(fds[i], bytes, len));
+        wait_lane(r, i < 2 ? 0 : 1, i < 2 ? i + 1 : 2);
+    }
+    rig_worker_kill(r);
+    for (uint32_t i = 0; i < 2; i++) {
+        rig_read(fds[i], &a);
+        assert_int_equal(a.status, 503);
+        assert_non_null(strstr(a.bytes, "Retry-After: "));
+        (void)close(fds[i]);
+    }
+    rig_ask(r, "", RIG_BODY(6), &a);
+    assert_non_null(strstr(a.bytes, "model 'm' version '1' has no worker now"));
+    assert_non_null(strstr(a.bytes, "Retry-After: "));
+    r->refused = "it is cut short";
+    rig_publish(r);
+    rig_read(fds[2], &a);
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_int_equal(a.status, 503);
+        assert_non_null(
+            strstr(a.bytes, "model 'm' version '1' is not ready (failed): it is cut short"));
+        assert_null(strstr(a.bytes, "Retry-After: "));
+        rig_ask(r, "", RIG_BODY(6), &a);
+    }
+    (void)close(fds[2]);
+    atomic_store(&r->hold, false);
+    assert_identity(r);
+}
+
 static int setup_small(void **state)
 {
     struct front_settings s = rig_settings();
@@ -458,6 +497,7 @@ int main(void)
         T(infer__is_late_on_time),
         T(infer__queue_full_and_clients_that_leave),
         T(infer__a_lost_worker_costs_what_it_ran),
+        T(infer__tells_why_a_version_has_failed_and_no_time_to_come_back),
         cmocka_unit_test_setup_teardown(infer__waits_for_room_as_long_as_it_must, setup_small,
                                         teardown),
         T(infer__a_storm_loses_and_counts_nothing_twice),

@@ -140,6 +140,10 @@ static void response__writes_the_errors_that_need_more_fields(void **state)
     check_error(&head, &why,
                 "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 14\r\n" REST
                 "Connection: close\r\nx-garrison-error: UNAVAILABLE\r\nRetry-After: 1\r\n\r\n");
+    why.no_retry = true;
+    check_error(&head, &why,
+                "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 14\r\n" REST
+                "Connection: close\r\nx-garrison-error: UNAVAILABLE\r\n\r\n");
 }
 
 static void response__has_a_phrase_for_every_code(void **state)
