@@ -58,22 +58,21 @@ static err weight_make(const struct model_opts *opts, const struct scan_external
     const enum dtype dtype = dtype_of_onnx(x->onnx);
     uint64_t want;
     if (!file)
-        return fail(f, ERR_INPUT, "model: \"%.*s\" wants file \"%.*s\", which is not there",
+        return fail(f, ERR_INPUT, "\"%.*s\" wants file \"%.*s\", which is not there",
                     STR_ARG(shown), STR_ARG(str_cut(x->location, 0, 80)));
     if (dtype == DTYPE_NONE || dtype == DTYPE_BYTES)
         return fail(f, ERR_INPUT,
-                    "model: \"%.*s\" has external data of ONNX type %d; save it inside the model",
+                    "\"%.*s\" has external data of ONNX type %d; save it inside the model",
                     STR_ARG(shown), x->onnx);
     const err e = shape_bytes(&x->shape, dtype, INT64_MAX, &want, f);
     if (e != OK)
         return ERR_INPUT;
     if (x->offset > file->bytes || want > file->bytes - x->offset ||
         (!x->whole && x->bytes != want))
-        return fail(f, ERR_INPUT,
-                    "model: \"%.*s\" wants %" PRIu64 " bytes at %" PRIu64
-                    " of file \"%.*s\", which has %" PRIu64,
-                    STR_ARG(shown), want, x->offset, STR_ARG(str_cut(x->location, 0, 80)),
-                    file->bytes);
+        return fail(
+            f, ERR_INPUT,
+            "\"%.*s\" wants %" PRIu64 " bytes at %" PRIu64 " of file \"%.*s\", which has %" PRIu64,
+            STR_ARG(shown), want, x->offset, STR_ARG(str_cut(x->location, 0, 80)), file->bytes);
     return ort_check(
         o,
         o->CreateTensorWithDataAsOrtValue(o->memory, unconst((const uint8_t *)file->at + x->offset),
@@ -137,7 +136,7 @@ static err refuse_kind(const char *io, str name, int kind, struct fault *f)
 {
     const bool known = kind >= 0 && (size_t)kind < sizeof kinds / sizeof kinds[0];
     return fail(f, ERR_INPUT,
-                "model: %s \"%.*s\" is a %s; export it as one tensor (skl2onnx: "
+                "%s \"%.*s\" is a %s; export it as one tensor (skl2onnx: "
                 "options={\"zipmap\": False})",
                 io, STR_ARG(str_cut(name, 0, 80)), kinds[known ? kind : 0]);
 }
@@ -161,11 +160,11 @@ static err read_tensor(const struct ort *o, const struct ort_type_info *type, co
     s->dtype = dtype_of_onnx(element);
     s->shape.rank = (uint32_t)rank;
     if (s->dtype == DTYPE_NONE)
-        return fail(f, ERR_INPUT, "model: %s \"%.*s\" has ONNX type %d; cast it to FP32", io,
+        return fail(f, ERR_INPUT, "%s \"%.*s\" has ONNX type %d; cast it to FP32", io,
                     STR_ARG(shown), element);
     if (rank > SHAPE_RANK_MAX)
-        return fail(f, ERR_INPUT, "model: %s \"%.*s\" has rank %zu, want <= %u", io, STR_ARG(shown),
-                    rank, SHAPE_RANK_MAX);
+        return fail(f, ERR_INPUT, "%s \"%.*s\" has rank %zu, want <= %u", io, STR_ARG(shown), rank,
+                    SHAPE_RANK_MAX);
     e = ort_check(o, o->GetDimensions(info, s->shape.dim, rank), ERR_ENGINE, "signature", f);
     for (size_t i = 0; e == OK && i < rank; i++)
         if (s->shape.dim[i] < 0)
@@ -187,13 +186,13 @@ static err read_zipmap(struct model *m, const struct scan_zipmap *node, uint32_t
 {
     struct spec *s = &m->outputs[output];
     str *labels = arena_new(&m->texts, str, node->label_count);
-    err e = labels ? OK : fail(f, ERR_TOO_BIG, "model: labels are too many");
+    err e = labels ? OK : fail(f, ERR_TOO_BIG, "labels are too many");
     for (uint32_t i = 0; e == OK && i < node->label_count; i++) {
         labels[i] = node->labels[i];
         if (labels[i].len > MODEL_NAME_MAX || !utf8_valid(labels[i]) ||
             memchr(labels[i].at, 0, labels[i].len))
-            e = fail(f, ERR_INPUT, "model: label %" PRIu32 " of \"%.*s\" is no text of <= %u bytes",
-                     i, STR_ARG(str_cut(s->name, 0, 80)), MODEL_NAME_MAX);
+            e = fail(f, ERR_INPUT, "label %" PRIu32 " of \"%.*s\" is no text of <= %u bytes", i,
+                     STR_ARG(str_cut(s->name, 0, 80)), MODEL_NAME_MAX);
     }
     if (e == OK)
         e = zipmap_new(node, &m->zipmaps[output], f);
@@ -216,9 +215,9 @@ static err read_name(struct model *m, get_name *call, size_t at, str *ret, struc
     const str seen = str_of(name);
     char *copy = arena_alloc(&m->texts, (uint64_t)seen.len + 1);
     if (!copy)
-        e = fail(f, ERR_TOO_BIG, "model: names are too long");
+        e = fail(f, ERR_TOO_BIG, "names are too long");
     else if (seen.len > MODEL_NAME_MAX || !utf8_valid(seen))
-        e = fail(f, ERR_INPUT, "model: name \"%.*s\" is no text of <= %u bytes",
+        e = fail(f, ERR_INPUT, "name \"%.*s\" is no text of <= %u bytes",
                  STR_ARG(str_cut(seen, 0, 80)), MODEL_NAME_MAX);
     else
         memcpy(copy, name, seen.len + 1);
@@ -292,8 +291,8 @@ static err read_signature(struct model *m, const struct scan *scan, struct fault
     if (e != OK)
         return e;
     if (inputs > SIGNATURE_INPUTS_MAX || outputs > SIGNATURE_OUTPUTS_MAX || outputs == 0)
-        return fail(f, ERR_INPUT, "model: %zu inputs and %zu outputs, want <= %u and 1 to %u",
-                    inputs, outputs, SIGNATURE_INPUTS_MAX, SIGNATURE_OUTPUTS_MAX);
+        return fail(f, ERR_INPUT, "%zu inputs and %zu outputs, want <= %u and 1 to %u", inputs,
+                    outputs, SIGNATURE_INPUTS_MAX, SIGNATURE_OUTPUTS_MAX);
     if (defaults > SIGNATURE_INPUTS_MAX - inputs)
         defaults = SIGNATURE_INPUTS_MAX - inputs;
     m->inputs = calloc(inputs + defaults + 1, sizeof *m->inputs);

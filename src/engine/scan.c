@@ -66,7 +66,7 @@ struct walk {
 
 static err no_memory(struct walk *w)
 {
-    return fail(w->f, ERR_TOO_BIG, "model: names and labels take more than %" PRIu64 " bytes",
+    return fail(w->f, ERR_TOO_BIG, "names and labels take more than %" PRIu64 " bytes",
                 w->arena->cap);
 }
 
@@ -111,7 +111,7 @@ static err check_location(struct walk *w, str location)
     bad = bad || str_eq(location, STR("."));
     if (bad)
         return fail(w->f, ERR_INPUT,
-                    "model: external data at \"%.*s\"; want the bare name of a file beside it",
+                    "external data at \"%.*s\"; want the bare name of a file beside it",
                     STR_ARG(str_cut(location, 0, 80)));
     return OK;
 }
@@ -163,7 +163,7 @@ static err take_tensor(struct walk *w, const struct wire_field *field)
     else if (field->number == 1 && field->type == WIRE_BYTES)
         while (packed.len > 0) {
             if (!wire_varint(&packed, &dim))
-                return fail(w->f, ERR_INPUT, "model: dims of a tensor are cut short");
+                return fail(w->f, ERR_INPUT, "the dims of a tensor are cut short");
             take_dim(w, dim);
         }
     else if (field->number == 2 && field->type == WIRE_VARINT)
@@ -185,7 +185,7 @@ static err end_tensor(struct walk *w)
         return OK;
     if (t->outside)
         return fail(w->f, ERR_INPUT,
-                    "model: tensor \"%.*s\" has external data and is no plain initializer of the "
+                    "tensor \"%.*s\" has external data and is no plain initializer of the "
                     "main graph; save it with its data inside",
                     STR_ARG(shown));
     if (!t->external)
@@ -193,7 +193,7 @@ static err end_tensor(struct walk *w)
     if (t->locations != 1 || t->it.name.len == 0 || t->it.name.len > 4096 ||
         memchr(t->it.name.at, 0, t->it.name.len) || t->it.shape.rank > SHAPE_RANK_MAX)
         return fail(w->f, ERR_INPUT,
-                    "model: external data of \"%.*s\": %" PRIu32 " locations, rank %" PRIu32
+                    "external data of \"%.*s\": %" PRIu32 " locations, rank %" PRIu32
                     "; want one, and rank <= %u",
                     STR_ARG(shown), t->locations, t->it.shape.rank, SHAPE_RANK_MAX);
     struct scan_external *all =
@@ -253,7 +253,7 @@ struct labels {
 static err add_label(struct walk *w, struct labels *l, str text, const int64_t *number)
 {
     if (++w->label_count > SCAN_LABELS_MAX)
-        return fail(w->f, ERR_TOO_BIG, "model: ZipMap has more than %u labels", SCAN_LABELS_MAX);
+        return fail(w->f, ERR_TOO_BIG, "ZipMap has more than %u labels", SCAN_LABELS_MAX);
     l->at = grown(w, l->at, l->count, &l->cap, sizeof *l->at);
     if (number)
         l->numbers = grown(w, l->numbers, l->count, &l->number_cap, sizeof *l->numbers);
@@ -287,7 +287,7 @@ static err read_labels(struct walk *w, str rest, bool numbers, struct labels *l)
                field.bytes.len > 0)
             e = wire_varint(&field.bytes, &value)
                     ? add_number(w, l, value)
-                    : fail(w->f, ERR_INPUT, "model: labels of ZipMap are cut short");
+                    : fail(w->f, ERR_INPUT, "the labels of ZipMap are cut short");
         if (e != OK)
             return e;
     }
@@ -332,7 +332,7 @@ static err enter(struct walk *w, enum what what, str bytes)
 {
     const struct frame *top = w->depth ? &w->stack[w->depth - 1] : NULL;
     if (w->depth == SCAN_DEPTH_MAX)
-        return fail(w->f, ERR_INPUT, "model: messages nest deeper than %u; want 16 graphs or fewer",
+        return fail(w->f, ERR_INPUT, "messages nest deeper than %u; want 16 graphs or fewer",
                     SCAN_DEPTH_MAX);
     const bool inside = !top || (top->main && (what == GRAPH || what == NODE || what == TENSOR) &&
                                  top->what != ATTRIBUTE);
@@ -367,8 +367,8 @@ static err step(struct walk *w)
         e = take_node(w, &field);
     if (e == OK && child_of(top->what, field.number, &child)) {
         if (field.type != WIRE_BYTES)
-            return fail(w->f, ERR_INPUT,
-                        "model: field %" PRIu32 " is no message; want an ONNX file", field.number);
+            return fail(w->f, ERR_INPUT, "field %" PRIu32 " is no message; want an ONNX file",
+                        field.number);
         e = enter(w, child, field.bytes);
     }
     return e;
@@ -377,7 +377,8 @@ static err step(struct walk *w)
 err scan_model(str bytes, struct arena *a, struct scan *ret, struct fault *f)
 {
     struct walk w = {.arena = a, .f = f};
-    err e = bytes.len ? enter(&w, MODEL, bytes) : fail(f, ERR_INPUT, "model: no bytes");
+    err e = bytes.len ? enter(&w, MODEL, bytes)
+                      : fail(f, ERR_INPUT, "the file is empty; want an ONNX model");
     while (e == OK && w.depth > 0)
         e = step(&w);
     if (e != OK)

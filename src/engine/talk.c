@@ -275,8 +275,7 @@ err talk_scanned(struct talk *t, uint64_t id, const struct scan *s, struct fault
             continue;
         e = rows.count < SCAN_FILES_MAX
                 ? message_add_file(&rows, &file, f)
-                : fail(f, ERR_TOO_BIG, "model: external data in more than %u files",
-                       SCAN_FILES_MAX);
+                : fail(f, ERR_TOO_BIG, "external data in more than %u files", SCAN_FILES_MAX);
     }
     const struct message_worker_scanned m = {.files = message_list_of(&rows)};
     struct message_buffer b = out_of(t);

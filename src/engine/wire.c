@@ -32,7 +32,7 @@ static bool fixed(str *rest, unsigned bytes, uint64_t *ret)
 
 static err cut_short(struct fault *f)
 {
-    return fail(f, ERR_INPUT, "model: a field is cut short; want a whole ONNX file");
+    return fail(f, ERR_INPUT, "an ONNX field is cut short; want a whole ONNX file");
 }
 
 err wire_next(str *rest, struct wire_field *ret, struct fault *f)
@@ -43,7 +43,7 @@ err wire_next(str *rest, struct wire_field *ret, struct fault *f)
         return cut_short(f);
     struct wire_field field = {.number = (uint32_t)(tag >> 3), .type = (enum wire_type)(tag & 7)};
     if (tag >> 3 == 0 || tag > UINT32_MAX)
-        return fail(f, ERR_INPUT, "model: a field of no number; want an ONNX file");
+        return fail(f, ERR_INPUT, "an ONNX field has no number; want an ONNX file");
     bool whole = false;
     switch (tag & 7) {
     case WIRE_VARINT:
@@ -63,7 +63,7 @@ err wire_next(str *rest, struct wire_field *ret, struct fault *f)
         }
         break;
     default:
-        return fail(f, ERR_INPUT, "model: a field of wire type %u; want an ONNX file",
+        return fail(f, ERR_INPUT, "an ONNX field has wire type %u; want an ONNX file",
                     (unsigned)(tag & 7));
     }
     if (!whole)

@@ -59,7 +59,7 @@ static err fill(struct zipmap *z, const struct scan_zipmap *node, struct fault *
     qsort(z->columns, z->count, sizeof z->columns[0], order);
     for (uint32_t i = 1; i < z->count; i++)
         if (order(&z->columns[i - 1], &z->columns[i]) == 0)
-            return fail(f, ERR_INPUT, "model: ZipMap \"%.*s\" has label \"%.*s\" twice",
+            return fail(f, ERR_INPUT, "ZipMap \"%.*s\" has label \"%.*s\" twice",
                         STR_ARG(str_cut(node->output, 0, 80)),
                         STR_ARG(str_cut(node->labels[z->columns[i].at], 0, 80)));
     return OK;
@@ -68,7 +68,7 @@ static err fill(struct zipmap *z, const struct scan_zipmap *node, struct fault *
 err zipmap_new(const struct scan_zipmap *node, struct zipmap **ret, struct fault *f)
 {
     if (node->label_count == 0)
-        return fail(f, ERR_INPUT, "model: ZipMap \"%.*s\" has no labels; want one a class",
+        return fail(f, ERR_INPUT, "ZipMap \"%.*s\" has no labels; want one a class",
                     STR_ARG(str_cut(node->output, 0, 80)));
     struct zipmap *z = calloc(1, sizeof *z + node->label_count * sizeof z->columns[0]);
     if (!z)

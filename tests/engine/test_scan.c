@@ -180,7 +180,7 @@ static void scan_model__refuses_what_is_no_protobuf(void **state)
 {
     (void)state;
     struct pb p = {0};
-    refused(&p, "no bytes");
+    refused(&p, "the file is empty");
     p = (struct pb){.len = 1, .at = {0x3a}};
     refused(&p, "cut short");
     p = (struct pb){.len = 3, .at = {0x3a, 9, 1}};
