@@ -438,3 +438,24 @@ err json_pass(struct json *j, str *ret, struct fault *f)
         *ret = (str){from, (size_t)(j->at - from)};
     return e;
 }
+
+uint64_t json_leaves(str text)
+{
+    const char *const end = text.at + text.len;
+    uint64_t count = 0;
+    bool inside = false; /* of a number or a word */
+
+    for (const char *p = text.at; p < end; p++) {
+        const bool quote = *p == '"';
+        const bool between = *p == '[' || *p == ']' || *p == ',' || json_blank(p, p + 1) != p;
+        count += !inside && !between;
+        inside = !quote && !between;
+        bool escaped;
+        const char *why;
+        const char *last = quote ? json_string_end(p + 1, end, &escaped, &why) : p;
+        if (!last)
+            break;
+        p = last;
+    }
+    return count;
+}

@@ -79,6 +79,9 @@ const char *json_string_end(const char *at, const char *end, bool *ret_escaped,
                             const char **ret_why);
 size_t json_unescape(char *to, str raw);
 
+/* Values in a text of arrays, however nested: for errors, so it judges nothing. */
+uint64_t json_leaves(str text);
+
 /* The first byte at or after p that is no blank. */
 static inline const char *json_blank(const char *p, const char *end)
 {

@@ -13,7 +13,9 @@
 /* One input on its way. */
 struct fill {
     const char *p, *end;
-    uint8_t *to; /* the next element goes here */
+    str all;        /* of "data" */
+    uint64_t count; /* elements of the shape */
+    uint8_t *to;    /* the next element goes here */
     uint64_t done;
     enum dtype dtype;
     uint32_t number_max;
@@ -26,6 +28,23 @@ static err wrong(const struct fill *c, const char *what, struct fault *f)
                 what);
 }
 
+/* "is missing", "is one too many": with both counts, unless they agree and the nesting does not. */
+static err wrong_count(const struct fill *c, const char *what, struct fault *f)
+{
+    const uint64_t seen = json_leaves(c->all);
+
+    if (seen == c->count)
+        return fail(f, ERR_INPUT,
+                    "input \"%.*s\": element %" PRIu64
+                    " %s: \"data\" is flat, or nested exactly as "
+                    "the shape",
+                    STR_ARG(c->name), c->done, what);
+    return fail(f, ERR_INPUT,
+                "input \"%.*s\": element %" PRIu64 " %s: \"data\" has %" PRIu64
+                " elements, want %" PRIu64,
+                STR_ARG(c->name), c->done, what, seen, c->count);
+}
+
 static err wrong_type(const struct fill *c, struct fault *f)
 {
     const char first = c->p < c->end ? *c->p : 0;
@@ -33,7 +52,7 @@ static err wrong_type(const struct fill *c, struct fault *f)
     if (first == '[')
         return wrong(c, "is an array: \"data\" is flat, or nested exactly as the shape", f);
     if (first == ']' || first == ',' || first == 0)
-        return wrong(c, "is missing", f);
+        return wrong_count(c, "is missing", f);
     if (c->dtype == DTYPE_BOOL)
         return wrong(c, "is none of true, false, 0, 1", f);
     return wrong(c, c->dtype == DTYPE_BYTES ? "is no string" : "is no number", f);
@@ -221,9 +240,8 @@ static err run(struct fill *c, uint64_t n, struct fault *f)
         if (i > 0) {
             c->p = json_blank(c->p, c->end);
             if (c->p == c->end || *c->p != ',')
-                return c->p < c->end && *c->p != ']'
-                           ? wrong(c, "does not follow a ','", f)
-                           : wrong(c, "is missing: \"data\" does not have the shape's elements", f);
+                return c->p < c->end && *c->p != ']' ? wrong(c, "does not follow a ','", f)
+                                                     : wrong_count(c, "is missing", f);
             c->p++;
         }
         c->p = json_blank(c->p, c->end);
@@ -253,7 +271,7 @@ static err mark(struct fill *c, char want, struct fault *f)
         return OK;
     }
     if (want == ']' && c->p < c->end && *c->p == ',')
-        return wrong(c, "is one too many for the shape", f);
+        return wrong_count(c, "is one too many", f);
     return fail(f, ERR_INPUT, "input \"%.*s\": want '%c' at element %" PRIu64, STR_ARG(c->name),
                 want, c->done);
 }
@@ -306,6 +324,8 @@ static err fill_json(const struct infer_request *r, uint32_t input, uint8_t *to,
     const struct shape flat = {.dim = {(int64_t)in->count}, .rank = 1};
     struct fill c = {.p = in->at.at,
                      .end = in->at.at + in->at.len,
+                     .all = in->at,
+                     .count = in->count,
                      .to = to,
                      .dtype = spec->dtype,
                      .number_max = r->limits.json_number,

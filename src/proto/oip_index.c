@@ -6,12 +6,15 @@
 #include <inttypes.h>
 
 #include "base/must.h"
+#include "base/text.h"
 #include "proto/json.h"
 #include "proto/num_whole.h"
 #include "proto/oip_param.h"
 #include "proto/oip_raw.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tensors lie little-endian in memory");
+
+#define NAMES_SHOWN 4u /* of inputs, in an error */
 
 /* What the pass carries along. */
 struct pass {
@@ -149,8 +152,10 @@ static err judge_data(const struct sent *s, enum dtype dtype, str name, struct i
     const uint64_t least = dtype == DTYPE_BYTES ? 3 : 2;
 
     if (in->count > s->data.len / least + 1)
-        return fail(f, ERR_INPUT, "input \"%.*s\": \"data\" has fewer elements than its shape says",
-                    STR_ARG(name));
+        return fail(f, ERR_INPUT,
+                    "input \"%.*s\": \"data\" has %" PRIu64 " elements, want %" PRIu64
+                    " for its shape",
+                    STR_ARG(name), json_leaves(s->data), in->count);
     in->source = INFER_JSON;
     in->at = s->data;
     in->bytes = dtype == DTYPE_BYTES ? s->data.len + 4 * in->count : in->count * dtype_bytes(dtype);
@@ -184,6 +189,21 @@ static err judge_binary(const struct pass *p, const struct sent *s, enum dtype d
     return OK;
 }
 
+static err no_such_input(const struct signature *sig, str name, struct fault *f)
+{
+    char list[160];
+    struct text t = text_over(list, sizeof(list));
+
+    if (sig->input_count == 0)
+        text_put(&t, STR("none"));
+    for (uint32_t i = 0; i < sig->input_count && i < NAMES_SHOWN; i++)
+        text_format(&t, "%s\"%.*s\"", i ? ", " : "", STR_ARG(str_cut(sig->inputs[i].name, 0, 32)));
+    if (sig->input_count > NAMES_SHOWN)
+        text_format(&t, " or %" PRIu32 " more", sig->input_count - NAMES_SHOWN);
+    return fail(f, ERR_INPUT, "the model has no input \"%.*s\"; want %.*s", STR_ARG(name),
+                STR_ARG(text_str(&t)));
+}
+
 static err judge_input(struct pass *p, const struct sent *s, struct fault *f)
 {
     if (!s->has_name)
@@ -191,7 +211,7 @@ static err judge_input(struct pass *p, const struct sent *s, struct fault *f)
     const str name = str_cut(s->name, 0, 80);
     const int which = signature_input(p->r.signature, s->name);
     if (which < 0)
-        return fail(f, ERR_INPUT, "the model has no input \"%.*s\"", STR_ARG(name));
+        return no_such_input(p->r.signature, name, f);
     const struct spec *spec = &p->r.signature->inputs[which];
     struct infer_input *in = &p->r.inputs[which];
     if (in->source != INFER_ABSENT)

@@ -71,8 +71,8 @@ static const struct {
     const struct shape *shape;
     const char *data, *text;
 } WRONG[] = {
-    {DTYPE_FP32, &ROW3, "[1,2]", "element 2 is missing"},
-    {DTYPE_FP32, &ROW3, "[1,2,3,4]", "element 3 is one too many"},
+    {DTYPE_FP32, &ROW3, " [ 1 ,2]", "element 2 is missing: \"data\" has 2 elements, want 3"},
+    {DTYPE_FP32, &ROW3, "[1,2,3,4]", "element 3 is one too many: \"data\" has 4 elements, want 3"},
     {DTYPE_FP32, &ROW3, "[1,2,]", "element 2 is missing"},
     {DTYPE_FP32, &ROW3, "[1,,3]", "element 1 is missing"},
     {DTYPE_FP32, &ROW3, "[1 2,3]", "element 1 does not follow"},
@@ -94,9 +94,10 @@ static const struct {
     {DTYPE_FP32, &ROW3, "[1,2,3}", "want ']'"},
     {DTYPE_FP32, &TWO_TWO, "[[1,2],[3]]", "element 3 is missing"},
     {DTYPE_FP32, &TWO_TWO, "[[1,2],[3,4,5]]", "element 4 is one too many"},
-    {DTYPE_FP32, &TWO_TWO, "[[1,2],[3,4],[5,6]]", "element 4 is one too many"},
+    {DTYPE_FP32, &TWO_TWO, "[[1,2],[3,4],[5,6]]", "\"data\" has 6 elements, want 4"},
     {DTYPE_FP32, &TWO_TWO, "[[1,2],3,4]", "want '['"},
-    {DTYPE_FP32, &TWO_TWO, "[[1,2,3,4]]", "element 2 is one too many"},
+    {DTYPE_FP32, &TWO_TWO, "[[1,2,3,4]]",
+     "element 2 is one too many: \"data\" is flat, or nested exactly"},
     {DTYPE_FP32, &TWO_TWO, "[1,2,[3,4]]", "element 2 is an array"},
     {DTYPE_FP32, &TWO_TWO, "[[[1,2],[3,4]]]", "element 0 is an array"},
     {DTYPE_FP32, &TWO_TWO, "[[1],[2],[3],[4]]", "element 1 is missing"},
@@ -106,6 +107,7 @@ static const struct {
     {DTYPE_FP32, &SCALAR, "[]", "element 0 is missing"},
     {DTYPE_FP32, &SCALAR, "[1,2]", "element 1 is one too many"},
     {DTYPE_FP32, &SCALAR, "[[1]]", "element 0 is an array"},
+    {DTYPE_BYTES, &ROW3, "[\"a,b\",\"\\\"]\"]", "\"data\" has 2 elements, want 3"},
     {DTYPE_FP64, &ONE, "[1e309]", "out of the range"},
     {DTYPE_FP16, &ONE, "[65520]", "out of the range"},
     {DTYPE_BF16, &ONE, "[3.4e38]", "out of the range"},
