@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -91,6 +92,18 @@ void children_free(struct children *all)
     free(all);
 }
 
+static void say_end(struct child *c)
+{
+    if (c->why != KILL_NONE)
+        return;
+    if (WIFEXITED(c->status))
+        (void)snprintf(c->text, sizeof c->text, "it left with exit status %d",
+                       WEXITSTATUS(c->status));
+    else
+        (void)snprintf(c->text, sizeof c->text, "it died by signal %d (%s)", WTERMSIG(c->status),
+                       strsignal(WTERMSIG(c->status)));
+}
+
 /* Both news of the end have come: takes the child off the list and tells its owner. */
 static void finish(struct child *c)
 {
@@ -100,6 +113,7 @@ static void finish(struct child *c)
     while (*at != c)
         at = &(*at)->next;
     *at = c->next;
+    say_end(c);
     c->o.on_exit(c->o.arg, c->status, c->why, c->text);
     child_free(c);
 }
@@ -119,6 +133,20 @@ void child_kill(struct child *c, enum child_kill why, const char *text)
 /* --- messages ----------------------------------------------------------------------------------
  */
 
+static void kill_stranger(struct child *c)
+{
+    char link[32];
+    char path[160];
+    char text[FAULT_TEXT_BYTES];
+    (void)snprintf(link, sizeof link, "/proc/self/fd/%d", c->o.exe);
+    const ssize_t len = readlink(link, path, sizeof path);
+    (void)snprintf(text, sizeof text,
+                   "\"%.*s\" is of another build than this server; install garrison and "
+                   "garrison-worker from one build",
+                   len > 0 ? (int)len : 0, path);
+    child_kill(c, KILL_BREACH, text);
+}
+
 static void on_hello(struct child *c, const struct link_message *m)
 {
     static const uint8_t build[] = BUILD_ID_BYTES;
@@ -130,7 +158,7 @@ static void on_hello(struct child *c, const struct link_message *m)
         return;
     }
     if (!str_eq(hello.build, (str){(const char *)build, sizeof build})) {
-        child_kill(c, KILL_BREACH, "it is of another build than this server");
+        kill_stranger(c);
         return;
     }
     c->greeted = true;

@@ -4,7 +4,8 @@
  * from 4 on, answers its hello (another build is killed) with start, and calls on_up at its up.
  * Then other messages go to on_message. A breach, a peer that reads nothing for 10 s, or silence
  * (no beat for a given time; a front: of any loop) ends in SIGKILL with the reason kept.
- * on_exit comes once the process is reaped and its link has been read to the end.
+ * on_exit comes once the process is reaped and its link has been read to the end; its text says how
+ * it ended: why it was killed, or by what it died.
  *
  * thread  the keeper's main thread */
 #ifndef GARRISON_CONTROL_CHILD_H

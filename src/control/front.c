@@ -204,6 +204,7 @@ static void on_gone(void *arg, int status, enum child_kill why, const char *text
     struct front *fr = arg;
     struct keeper *k = fr->k;
     const pid_t pid = child_pid(fr->child);
+    (void)why;
     gauges_front_gone(k->gauges, fr, child_usage(fr->child));
     fr->child = NULL;
     fr->up = false;
@@ -223,9 +224,12 @@ static void on_gone(void *arg, int status, enum child_kill why, const char *text
                               .message = "a front has died; it is started again",
                               .process = name_of(fr),
                               .pid = pid,
-                              JOURNAL_ARGS({"why", why == KILL_NONE ? "by itself" : text, 0},
+                              .end = true,
+                              JOURNAL_ARGS({"why", text, 0},
                                            {"wait_status", NULL, (uint64_t)(unsigned)status},
                                            {"again_in_ms", NULL, wait / NS_PER_MS})});
+    journal_say("%s has ended: %s; it is started again in %" PRIu64 " ms", name_of(fr), text,
+                (uint64_t)(wait / NS_PER_MS));
     timer_set(&fr->again, wait);
     drain_look(k);
 }
@@ -279,6 +283,7 @@ void front_start(struct front *fr)
                                                   .message = "a front could not be started",
                                                   .process = name_of(fr),
                                                   JOURNAL_ARGS({"why", f.text, 0})});
+    journal_say("%s could not be started: %s; it is tried again", name_of(fr), f.text);
     timer_set(&fr->again, backoff_died(&fr->backoff, clock_ns(), keeper_chance()));
 }
 

@@ -74,7 +74,8 @@ void journal_write(const struct config *cfg, const struct journal_event *e)
     field(&t, "service.node.name", cfg->site.replica);
     field(&t, "event.dataset", STR("garrison.app"));
     field(&t, "event.kind", STR("event"));
-    text_put(&t, STR(",\"event.category\":[\"process\"],\"event.type\":[\"info\"]"));
+    text_put(&t, STR(",\"event.category\":[\"process\"],\"event.type\":"));
+    text_put(&t, e->end ? STR("[\"end\"],\"event.outcome\":\"failure\"") : STR("[\"info\"]"));
     field(&t, "process.name", str_of(e->process ? e->process : "keeper"));
     text_put(&t, STR(",\"process.pid\":"));
     text_u64(&t, (uint64_t)(e->pid ? e->pid : getpid()));

@@ -22,6 +22,7 @@ struct journal_event {
     const char *message; /* a constant: what varies travels in args */
     const char *process; /* role it is about; NULL: keeper */
     pid_t pid;           /* 0: the keeper's */
+    bool end;            /* that process has ended unasked; else plain information */
     const char *logger;  /* room */
     const struct journal_arg *args;
     unsigned arg_count;

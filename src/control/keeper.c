@@ -103,9 +103,10 @@ static void on_probed(struct keeper *k, err e, const char *why)
         journal_say("the sandbox does not hold here: %s; %s", why,
                     required ? "no model is loaded (worker.sandbox: best-effort is for debugging)"
                              : "models are loaded all the same (worker.sandbox: best-effort)");
-        journal_write(k->cfg, &(struct journal_event){.level = JOURNAL_ERROR,
-                                                      .message = "the sandbox does not hold",
-                                                      JOURNAL_ARGS({"why", why, 0})});
+        journal_write(k->cfg,
+                      &(struct journal_event){.level = required ? JOURNAL_ERROR : JOURNAL_WARN,
+                                              .message = "the sandbox does not hold",
+                                              JOURNAL_ARGS({"why", why, 0})});
     }
     for (uint32_t i = 0; i < k->model_count && !k->sandbox_ok; i++)
         model_refuse(&k->models[i], "sandbox", why);

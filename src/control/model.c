@@ -10,10 +10,15 @@
 
 #define STEP_BYTES (8u << 20)
 
-static void tell(const struct model *m, enum journal_level level, const char *message)
+/* died: of its worker, which output still names; none: it could not be started. */
+static void tell(const struct model *m, const char *message, bool died)
 {
-    journal_write(m->k->cfg, &(struct journal_event){.level = level,
+    const pid_t pid = died ? m->output.pid : 0;
+    journal_write(m->k->cfg, &(struct journal_event){.level = JOURNAL_ERROR,
                                                      .message = message,
+                                                     .process = pid ? "worker" : NULL,
+                                                     .pid = pid,
+                                                     .end = pid != 0,
                                                      .logger = "registry",
                                                      JOURNAL_ARGS({"model", m->cfg->name.at, 0},
                                                                   {"reason", m->state.reason, 0},
@@ -144,7 +149,7 @@ void model_refuse(struct model *m, const char *reason, const char *text)
     gauges_model(m->k->gauges, m);
     gauges_loaded(m->k->gauges, m, false, m->load_began_ns ? clock_ns() - m->load_began_ns : 0);
     model_state_refused(&m->state, reason, text);
-    tell(m, JOURNAL_ERROR, "model is refused");
+    tell(m, "model is refused", false);
     journal_say("model \"%.*s\" is refused (%s): %s", STR_ARG(m->cfg->name), reason, text);
     model_files_free(m->files); /* it is not tried again: its memory goes */
     m->files = NULL;
@@ -163,14 +168,18 @@ void model_died(struct model *m, enum exit_reason reason, const char *text)
     m->restarts++;
     const uint64_t wait = model_state_died(&m->state, word, text, now, keeper_chance());
     if (m->state.phase == MODEL_QUARANTINED) {
-        tell(m, JOURNAL_ERROR, "model is quarantined");
+        tell(m, "model is quarantined", true);
         journal_say("model \"%.*s\" is quarantined after %" PRIu32 " deaths (%s): %s; start again "
                     "to free it",
                     STR_ARG(m->cfg->name), m->state.deaths, word, text);
         model_files_free(m->files);
         m->files = NULL;
     } else {
-        tell(m, JOURNAL_ERROR, "worker has died; it is started again");
+        tell(m, "worker has died; it is started again", true);
+        journal_say(
+            "the worker of model \"%.*s\" has ended (%s): %s; it is started again in %" PRIu64
+            " ms",
+            STR_ARG(m->cfg->name), word, text, (uint64_t)(wait / NS_PER_MS));
         m->waits = true;
         timer_set(&m->timer, wait);
     }

@@ -84,17 +84,6 @@ static enum exit_reason reason_of(int status, enum child_kill why)
     }
 }
 
-static void death_text(int status, enum child_kill why, const char *text, char out[128])
-{
-    if (why != KILL_NONE)
-        (void)snprintf(out, 128, "%s", text);
-    else if (WIFEXITED(status))
-        (void)snprintf(out, 128, "it left with exit status %d", WEXITSTATUS(status));
-    else
-        (void)snprintf(out, 128, "it died by signal %d (%s)", WTERMSIG(status),
-                       strsignal(WTERMSIG(status)));
-}
-
 static void on_gone(void *arg, int status, enum child_kill why, const char *text)
 {
     struct model *m = arg;
@@ -103,8 +92,6 @@ static void on_gone(void *arg, int status, enum child_kill why, const char *text
                                     : m->refused ? EXIT_REFUSED
                                                  : reason_of(status, why);
     const struct child_usage last = child_usage(m->child);
-    char what[128];
-    death_text(status, why, text, what);
     timer_cancel(&m->timer);
     output_close(&m->output);
     model_lanes_drop(m, reason);
@@ -122,11 +109,11 @@ static void on_gone(void *arg, int status, enum child_kill why, const char *text
         return;
     }
     if (m->state.phase == MODEL_SCANNING)
-        model_refuse(m, m->refused ? "scan" : "scan_died", what);
+        model_refuse(m, m->refused ? "scan" : "scan_died", text);
     else if (m->state.phase == MODEL_LOADING && reason == EXIT_REFUSED)
-        model_refuse(m, "refused", what);
+        model_refuse(m, "refused", text);
     else if (!model_state_over(&m->state) && m->state.phase != MODEL_GATHERING)
-        model_died(m, reason, what);
+        model_died(m, reason, text);
     else if (m->state.phase == MODEL_GATHERING)
         model_step(m);
     else
@@ -336,6 +323,7 @@ static err start(struct model *m, enum role role, struct fault *f)
     int out = -1;
     SCOPED(free_undo)
     struct child_fd *fds = calloc(MODEL_FILES_MAX + 3 * LANES_LOOPS_MAX + 8, sizeof *fds);
+    m->output.pid = 0;
     err e = fds ? make_settings(m, &settings, f) : fail(f, ERR_UNAVAILABLE, "no memory");
     if (e == OK)
         e = output_open(&m->output, m->k->loop, m->k->cfg, m->cfg->name.at, &out, f);

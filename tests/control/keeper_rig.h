@@ -84,9 +84,10 @@ static inline void rig_start(struct rig *r, const char *more)
     r->len = r->at = 0;
     r->keeper = fork();
     if (r->keeper == 0) {
-        const int null = open("/dev/null", O_RDWR);
-        (void)dup2(null, 0);
-        (void)dup2(null, 1);
+        char out[128];
+        (void)snprintf(out, sizeof out, "%s/out", r->dir);
+        (void)dup2(open("/dev/null", O_RDWR), 0);
+        (void)dup2(open(out, O_WRONLY | O_CREAT | O_APPEND, 0600), 1);
         (void)dup2(fds[1], 2);
         (void)execl(exe, exe, path, (char *)NULL);
         _exit(126);
@@ -126,6 +127,22 @@ static inline void rig_wait(struct rig *r, const char *text)
 static inline bool rig_saw(const struct rig *r, const char *text)
 {
     return strstr(r->seen, text) != NULL;
+}
+
+/* Whether a line of its stdout so far has all of these texts in this order. */
+static inline bool rig_logged(const struct rig *r, const char *first, const char *second)
+{
+    char path[128], line[8192];
+    bool found = false;
+    (void)snprintf(path, sizeof path, "%s/out", r->dir);
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    while (!found && fgets(line, sizeof line, f)) {
+        const char *at = strstr(line, first);
+        found = at && strstr(at, second);
+    }
+    assert_int_equal(fclose(f), 0);
+    return found;
 }
 
 /* Waits for the end of the keeper and of all that hold its stderr. */

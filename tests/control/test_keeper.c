@@ -95,6 +95,8 @@ static void refused_for(struct rig *r, const char *script, const char *why)
     (void)snprintf(want, sizeof want, "model \"ok\" is refused (sandbox): %s", why);
     rig_wait(r, want);
     rig_wait(r, "0 of 1 models ready");
+    assert_true(
+        rig_logged(r, "\"log.level\":\"error\"", "\"message\":\"the sandbox does not hold\""));
     assert_int_equal(kill(r->keeper, SIGKILL), 0);
     assert_int_equal(rig_end(r), -SIGKILL);
 }
@@ -125,6 +127,8 @@ static void keeper__loads_models_where_all_probes_end_well(void **state)
     rig_start(r, QUICK REQUIRED);
     rig_wait(r, "the sandbox does not hold here: probe \"socket\" was allowed");
     rig_wait(r, "1 of 1 models ready"); /* best-effort is for debugging */
+    assert_true(
+        rig_logged(r, "\"log.level\":\"warn\"", "\"message\":\"the sandbox does not hold\""));
 }
 
 /* --- models ------------------------------------------------------------------------------------
@@ -145,7 +149,8 @@ static void keeper__refuses_odd_models_and_serves_the_others(void **state)
     assert_true(rig_saw(r, "model \"evil\" is refused (external_data)"));
     assert_true(rig_saw(r, "model \"gone\" is refused (unreadable)"));
     assert_true(rig_saw(r, "model \"odd\" is refused (odd): it looks odd"));
-    assert_true(rig_saw(r, "data_front snapshot odd failed worker -1"));
+    r->at = 0; /* the front has its turn when it has it */
+    rig_wait(r, "data_front snapshot odd failed worker -1");
 }
 
 static void keeper__quarantines_the_fifth_death(void **state)
@@ -183,6 +188,7 @@ static void keeper__starts_a_dead_worker_again(void **state)
 {
     struct rig *r = *state;
     pid_t workers[4];
+    char want[128];
     rig_start(r, QUICK "server: {data_dir: d, loops: 2}\nmodels:\n  ok: {path: ok.onnx}\n");
     rig_wait(r, "lane worker 1 loop 0 generation 1");
     rig_wait(r, "lane worker 1 loop 1 generation 1");
@@ -192,6 +198,12 @@ static void keeper__starts_a_dead_worker_again(void **state)
     rig_wait(r, "lane_drop worker 1 loop 0 generation 1 oom");
     rig_wait(r, "lane_drop worker 1 loop 1 generation 1 oom");
     rig_wait(r, "data_front snapshot ok loading worker -1");
+    assert_true(rig_saw(r,
+                        "garrison: the worker of model \"ok\" has ended (oom): it died by signal 9 "
+                        "(Killed); it is started again in "));
+    (void)snprintf(want, sizeof want, "\"process.name\":\"worker\",\"process.pid\":%d,",
+                   workers[0]);
+    assert_true(rig_logged(r, "\"event.type\":[\"end\"],\"event.outcome\":\"failure\",", want));
     rig_wait(r, "lane worker 2 loop 1 generation 1"); /* lanes before the snapshot */
     rig_wait(r, "data_front snapshot ok ready worker 2");
 }
@@ -236,6 +248,11 @@ static void keeper__gives_the_other_lanes_to_the_next_front(void **state)
         assert_int_equal(rig_children(r, "--role=data_front", fronts, 2), 1);
         const uint64_t killed = clock_ns();
         assert_int_equal(kill(fronts[0], SIGKILL), 0);
+        rig_wait(r, "garrison: data_front has ended: it died by signal 9 (Killed); it is started "
+                    "again in ");
+        (void)snprintf(want, sizeof want, "\"process.name\":\"data_front\",\"process.pid\":%d,",
+                       fronts[0]);
+        assert_true(rig_logged(r, "\"event.type\":[\"end\"],\"event.outcome\":\"failure\",", want));
         (void)snprintf(want, sizeof want, "lane worker 1 loop 0 generation %u", generation);
         rig_wait(r, want);
         rig_wait(r, "data_front snapshot ok ready worker 1");

@@ -98,6 +98,8 @@ def test_two_builds(tmp_path, models):
             else not server.alive())
         if server.alive():
             text = state_of(server, "near")["text"]
+            assert f'"{tmp_path}/garrison-worker" is of another build' in text
+            assert text.endswith("install garrison and garrison-worker from one build")
             assert server.request("/v2/models/near/ready").status != 200
         else:
             text = "\n".join(server.errors)
