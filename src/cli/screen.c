@@ -17,7 +17,7 @@ static size_t measure(str s, size_t *ret_width)
     return at;
 }
 
-static void print(FILE *out, str s)
+void screen_text(FILE *out, str s)
 {
     for (size_t at = 0; at < s.len;) {
         const unsigned len = utf8_len(str_cut(s, at, s.len));
@@ -47,7 +47,7 @@ void screen_left(FILE *out, str s, size_t width)
 {
     size_t own;
     const size_t bytes = measure(s, &own);
-    print(out, str_cut(s, 0, bytes));
+    screen_text(out, str_cut(s, 0, bytes));
     pad(out, own, width);
 }
 
@@ -56,5 +56,5 @@ void screen_right(FILE *out, str s, size_t width)
     size_t own;
     const size_t bytes = measure(s, &own);
     pad(out, own, width);
-    print(out, str_cut(s, 0, bytes));
+    screen_text(out, str_cut(s, 0, bytes));
 }

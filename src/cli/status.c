@@ -189,12 +189,12 @@ static void print_server(const struct cli *c, const struct view *v)
     const bool draining = member_true(&v->server, "draining");
     const char *state = draining ? "draining" : ready ? "ready" : "not ready";
     (void)printf("garrison ");
-    screen_left(stdout, member(&v->server, "version"), 0);
+    screen_text(stdout, member(&v->server, "version"));
     (void)printf(", %s%s%s, since ", c->color ? (ready ? "\033[32m" : "\033[33m") : "", state,
                  c->color ? "\033[0m" : "");
-    screen_left(stdout, member(&v->server, "started"), 0);
+    screen_text(stdout, member(&v->server, "started"));
     (void)printf(", sandbox ");
-    screen_left(stdout, member(&v->server, "sandbox"), 0);
+    screen_text(stdout, member(&v->server, "sandbox"));
     (void)fputc('\n', stdout);
 }
 
@@ -211,7 +211,7 @@ static void print_model(const struct item *m)
 {
     for (uint32_t k = 0; k < m->count; k++) {
         screen_left(stdout, m->key[k], 14);
-        screen_left(stdout, m->value[k], 0);
+        screen_text(stdout, m->value[k]);
         (void)fputc('\n', stdout);
     }
 }
@@ -220,13 +220,13 @@ static void print_all(const struct cli *c, const struct view *v)
 {
     print_server(c, v);
     table(&v->models, "name version state unsigned digest");
-    table(&v->roles, "role state restarts rss_bytes");
+    table(&v->roles, "role model state restarts rss_bytes");
     table(&v->listeners, "serves address");
     for (uint32_t i = 0; i < v->warnings.count; i++) {
         (void)printf("%swarning: ", i ? "" : "\n");
-        screen_left(stdout, member(&v->warnings.at[i], "code"), 0);
+        screen_text(stdout, member(&v->warnings.at[i], "code"));
         (void)fputs(": ", stdout);
-        screen_left(stdout, member(&v->warnings.at[i], "text"), 0);
+        screen_text(stdout, member(&v->warnings.at[i], "text"));
         (void)fputc('\n', stdout);
     }
 }

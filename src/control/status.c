@@ -1,4 +1,5 @@
 /* The answer to `status`: members of the first wave, as JSON. */
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/build_id.h"
@@ -69,12 +70,15 @@ static void put_model(struct text *t, const struct model *m)
     text_char(t, '}');
 }
 
-static void put_role(struct text *t, const char *name, const struct child *c, bool up,
+/* model: whose worker it is, else empty. */
+static void put_role(struct text *t, const char *name, str model, const struct child *c, bool up,
                      uint32_t restarts)
 {
     const struct child_usage u = c ? child_usage(c) : (struct child_usage){0};
     open_item(t);
     put_text(t, "role", str_of(name));
+    if (model.len)
+        put_text(t, "model", model);
     put_text(t, "state", !c ? STR("backoff") : up ? STR("up") : STR("starting"));
     if (c)
         put_number(t, "pid", (uint64_t)child_pid(c));
@@ -123,10 +127,15 @@ static void put_warnings(struct text *t, const struct keeper *k)
 {
     if (k->sandbox_why[0])
         put_warning(t, "sandbox", k->sandbox_why);
-    for (uint32_t i = 0; i < k->model_count; i++)
-        if (model_state_over(&k->models[i].state))
-            put_warning(t, version_state_name(model_state_shown(&k->models[i].state)),
-                        k->models[i].state.text);
+    for (uint32_t i = 0; i < k->model_count; i++) {
+        const struct model *m = &k->models[i];
+        char text[CONFIG_NAME_BYTES + FAULT_TEXT_BYTES + 16];
+        if (!model_state_over(&m->state))
+            continue;
+        (void)snprintf(text, sizeof text, "model \"%.*s\": %s", STR_ARG(m->cfg->name),
+                       m->state.text);
+        put_warning(t, version_state_name(model_state_shown(&m->state)), text);
+    }
 }
 
 void status_write(const struct keeper *k, struct text *t)
@@ -154,12 +163,12 @@ void status_write(const struct keeper *k, struct text *t)
     key(t, "roles");
     text_char(t, '[');
     put_keeper(t, k);
-    put_role(t, "data_front", k->data.child, k->data.up, k->data.restarts);
-    put_role(t, "ops_front", k->ops.child, k->ops.up, k->ops.restarts);
+    put_role(t, "data_front", STR(""), k->data.child, k->data.up, k->data.restarts);
+    put_role(t, "ops_front", STR(""), k->ops.child, k->ops.up, k->ops.restarts);
     for (uint32_t i = 0; i < k->model_count; i++)
         if (k->models[i].child && !k->models[i].reader)
-            put_role(t, "worker", k->models[i].child, k->models[i].state.phase == MODEL_READY,
-                     k->models[i].restarts);
+            put_role(t, "worker", k->models[i].cfg->name, k->models[i].child,
+                     k->models[i].state.phase == MODEL_READY, k->models[i].restarts);
     text_char(t, ']');
     key(t, "listeners");
     text_char(t, '[');

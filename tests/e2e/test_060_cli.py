@@ -161,6 +161,13 @@ def test_status_by_socket_and_by_http(server):
         assert text.returncode == 0
         for model in told["models"]:
             assert model["name"] in text.stdout and model["digest"] in text.stdout
+        text = text.stdout.splitlines()
+        (why,) = [w["text"] for w in seen["warnings"]]
+        assert why.startswith('model "broken": ') and len(why) > 80
+        assert f"warning: failed: {why}" in text
+        workers = {r["model"] for r in seen["roles"] if r["role"] == "worker"}
+        assert workers == {m["name"] for m in seen["models"]} - {"broken"}
+        assert {line.split()[1] for line in text if line.startswith("worker ")} == workers
     one = run("status", "diabetes", "--server", server.ops)
     assert one.returncode == 0 and "sha256:" in one.stdout and "tumor" not in one.stdout
     refused(run("status", "nobody", "--server", server.ops), 4, "NOT_FOUND", "nobody")
