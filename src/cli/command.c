@@ -146,8 +146,9 @@ static err args_judge(const struct cli *c, struct fault *f)
         return fail(f, ERR_INPUT, "an argument is missing; want garrison %s %s", command->name,
                     command->args);
     if (c->arg_count > command->args_max)
-        return fail(f, ERR_INPUT, "\"%.80s\" is one argument too many; want garrison %s %s",
-                    c->args[command->args_max], command->name, command->args);
+        return fail(f, ERR_INPUT, "\"%.80s\" is one argument too many; want garrison %s%s%s",
+                    c->args[command->args_max], command->name, command->args[0] ? " " : "",
+                    command->args);
     return OK;
 }
 

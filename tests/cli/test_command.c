@@ -42,6 +42,7 @@ static void parse__refuses_by_what_it_saw_and_wants(void **state)
          {"--lisen", "x"},
          "unknown flag \"--lisen\"; want one of `garrison help serve`, the nearest is --listen"},
         {"serve", {"--lis=x"}, "unknown flag \"--lis\"; want one of `garrison help serve`"},
+        {"serve", {"--json"}, "unknown flag \"--json\"; want one of `garrison help serve`"},
         {"serve", {"-v"}, "unknown flag \"-v\"; want one of `garrison help serve`"},
         {"serve", {"--config"}, "--config has no value; want --config FILE"},
         {"serve", {"--config", "--quiet"}, "--config has no value; want --config FILE"},
@@ -52,9 +53,7 @@ static void parse__refuses_by_what_it_saw_and_wants(void **state)
         {"check", {"--strict=1"}, "--strict has a value; want the flag alone"},
         {"check", {"a", "b"}, "\"b\" is one argument too many; want garrison check [FILE]"},
         {"infer", {NULL}, "an argument is missing; want garrison infer NAME[@VERSION]"},
-        {"version",
-         {"--", "--json"},
-         "\"--json\" is one argument too many; want garrison version "},
+        {"version", {"--", "--json"}, "\"--json\" is one argument too many; want garrison version"},
     };
     for (size_t i = 0; i < COUNT(all); i++) {
         char *words[4];
