@@ -34,6 +34,7 @@ struct asking {
     char model_url[CLIENT_URL_BYTES + 256];
     uint64_t deadline_ns;
     uint32_t rows_max;
+    uint64_t random; /* rows of --random, else 0 */
     bool binary;
     enum form form;
     struct model model;
@@ -86,6 +87,8 @@ static err flags_read(struct asking *a, struct fault *f)
     if ((csv != NULL) + (json != NULL) + (random != NULL) != 1)
         return fail(f, ERR_INPUT, "%d of --csv, --json and --random; want one of them",
                     (csv != NULL) + (json != NULL) + (random != NULL));
+    if (random && (num_u64(str_of(random), UINT32_MAX, &a->random, NULL) != OK || a->random == 0))
+        return fail(f, ERR_INPUT, "--random \"%.80s\"; want a number of rows from 1", random);
     if (rows && (num_u64(str_of(rows), ROWS_MAX, &rows_max, NULL) != OK || rows_max == 0))
         return fail(f, ERR_INPUT, "--rows \"%.80s\"; want 1..%u", rows, ROWS_MAX);
     a->deadline_ns = CLIENT_DEADLINE_NS;
@@ -323,12 +326,18 @@ static err csv_send(struct asking *a, const char *path, struct fault *f)
     return code ? code : all_send(a, &s, &plan, f);
 }
 
-static err random_send(struct asking *a, const char *value, struct fault *f)
+static bool takes_texts(const struct model *m)
+{
+    bool texts = false;
+    for (uint32_t i = 0; i < m->input_count; i++)
+        texts |= m->inputs[i].dtype == DTYPE_BYTES;
+    return texts;
+}
+
+static err random_send(struct asking *a, struct fault *f)
 {
     struct rows_plan plan;
-    struct source s = {.random = true};
-    if (num_u64(str_of(value), UINT32_MAX, &s.left, NULL) != OK || s.left == 0)
-        return fail(f, ERR_INPUT, "--random \"%.80s\"; want a number of rows from 1", value);
+    struct source s = {.random = true, .left = a->random};
     const uint32_t columns = rows_random_columns(&a->model);
     str *names = columns < CSV_COLUMNS_MAX ? arena_new(&a->kept, str, columns) : NULL;
     if (!names)
@@ -344,8 +353,16 @@ static err random_send(struct asking *a, const char *value, struct fault *f)
         for (uint64_t k = 0; k < elements; k++)
             names[at++] = a->model.inputs[i].name;
     }
-    const err code = rows_plan(&a->model, names, columns, &a->kept, &plan, f);
-    return code ? code : all_send(a, &s, &plan, f);
+    struct fault why = {0};
+    err code = rows_plan(&a->model, names, columns, &a->kept, &plan, &why);
+    if (code == OK)
+        code = all_send(a, &s, &plan, &why);
+    if (code == ERR_ENGINE && takes_texts(&a->model)) /* the engine's own words would not help */
+        return fail(f, code,
+                    "%.140s; --random fills strings with words such as \"row-01af\", want --csv or "
+                    "--json where the model takes others",
+                    why.text);
+    return code ? fail(f, code, "%s", why.text) : OK;
 }
 
 static err json_send(struct asking *a, const char *path, struct fault *f)
@@ -370,7 +387,7 @@ static err ask(struct asking *a, struct fault *f)
         return code;
     if (csv)
         return csv_send(a, csv, f);
-    return json ? json_send(a, json, f) : random_send(a, cli_value(a->c, "--random"), f);
+    return json ? json_send(a, json, f) : random_send(a, f);
 }
 
 int command_infer(const struct cli *c)

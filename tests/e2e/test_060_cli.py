@@ -18,7 +18,7 @@ from live import demo_models, running, session
 def server(models, tmp_path_factory):
     demo, folder = demo_models(), tmp_path_factory.mktemp("cli")
     paths = {"tumor": demo / "tumor.onnx", "diabetes": demo / "diabetes.onnx",
-             "text": models / "identity_bytes.onnx", "pair": models / "simple.onnx",
+             "text": models / "identity_bytes.onnx", "digits": models / "simple_string.onnx", "pair": models / "simple.onnx",
              "broken": models / "sequence_output.onnx"}
     with running(folder, paths) as made:
         made.socket = folder / "data" / "run" / "admin.sock"
@@ -56,6 +56,7 @@ def table(text):
     (["infer", "x", "--csv", "a", "--random", "1"], "2 of --csv, --json and --random"),
     (["infer", "diabetes", "--random", "0"], "--random"),
     (["infer", "diabetes", "--random", "-1"], "--random"),
+    (["infer", "x", "--random", "0", "--server", "http://127.0.0.1:1"], "a number of rows from 1"),
     (["infer", "x", "--csv", "a", "--rows", "0"], "1..1000000"),
     (["infer", "x", "--random", "1", "--output", "xml"], "xml"),
     (["infer", "x", "--random", "1", "--deadline", "5"], "--deadline"),
@@ -130,6 +131,11 @@ def test_body_of_json(server, tmp_path):
         assert ended.returncode == 0, ended.stderr
         (out,) = json.loads(ended.stdout)["outputs"]
         assert np.array_equal(np.array(out["data"], np.float32).reshape(out["shape"]), wanted)
+
+
+def test_random_strings_that_the_model_cannot_take(server):
+    refused(infer(server, "digits", "--random", 1), 1, "ENGINE",
+            '; --random fills strings with words such as "row-')
 
 
 @pytest.mark.parametrize("words", [[], ["--binary"]])
