@@ -5,8 +5,13 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/text.h"
+
 #include "cli/cell.h"
 #include "control/nearest.h"
+
+#define NAMES_SHOWN 4u
+#define NAMES_BYTES 160u
 
 static bool has_batch(const struct model_tensor *t)
 {
@@ -57,6 +62,17 @@ static uint32_t input_named(const struct model *m, str name)
     return UINT32_MAX;
 }
 
+/* The first names of inputs, as "a", "b" or 3 more. */
+static str names_of(const struct model *m, char list[NAMES_BYTES])
+{
+    struct text t = text_over(list, NAMES_BYTES);
+    for (uint32_t i = 0; i < m->input_count && i < NAMES_SHOWN; i++)
+        text_format(&t, "%s\"%.*s\"", i ? ", " : "", STR_ARG(str_cut(m->inputs[i].name, 0, 32)));
+    if (m->input_count > NAMES_SHOWN)
+        text_format(&t, " or %" PRIu32 " more", m->input_count - NAMES_SHOWN);
+    return text_str(&t);
+}
+
 err rows_named(const struct model *m, const str *names, uint32_t count, bool *ret_named,
                struct fault *f)
 {
@@ -70,11 +86,12 @@ err rows_named(const struct model *m, const str *names, uint32_t count, bool *re
     }
     if (known && known < count) {
         struct nearest n = {.wanted = stranger};
+        char list[NAMES_BYTES];
         for (uint32_t i = 0; i < m->input_count; i++)
             nearest_offer(&n, m->inputs[i].name);
-        return fail(f, ERR_INPUT, "column \"%.*s\" is no input; want the inputs' names%s%.*s",
-                    STR_ARG(str_cut(stranger, 0, 80)), n.best.len ? ", the nearest is " : "",
-                    STR_ARG(str_cut(n.best, 0, 80)));
+        return fail(f, ERR_INPUT, "column \"%.*s\" is no input; want %.*s%s%.*s",
+                    STR_ARG(str_cut(stranger, 0, 40)), STR_ARG(names_of(m, list)),
+                    n.best.len ? ", the nearest is " : "", STR_ARG(str_cut(n.best, 0, 40)));
     }
     *ret_named = known > 0;
     return OK;
@@ -113,6 +130,7 @@ static err order_named(const struct model *m, const str *names, struct rows_plan
 err rows_plan(const struct model *m, const str *names, uint32_t column_count, struct arena *arena,
               struct rows_plan *ret, struct fault *f)
 {
+    char list[NAMES_BYTES];
     struct rows_plan p = {.model = m, .column_count = column_count, .stacked = true};
     p.order = arena_new(arena, uint32_t, column_count);
     p.first = arena_new(arena, uint32_t, (uint64_t)m->input_count + 1);
@@ -122,11 +140,9 @@ err rows_plan(const struct model *m, const str *names, uint32_t column_count, st
     if (names) {
         code = order_named(m, names, &p, f);
     } else if (m->input_count != 1) {
-        code = fail(f, ERR_INPUT,
-                    "the header names no input and the model has %" PRIu32
-                    "; want their names in the first line, such as %.*s",
-                    m->input_count,
-                    STR_ARG(str_cut(m->input_count ? m->inputs[0].name : (str){0}, 0, 80)));
+        code =
+            fail(f, ERR_INPUT, "the header names no input; want columns of %.*s in the first line",
+                 STR_ARG(names_of(m, list)));
     } else {
         for (uint32_t c = 0; c < column_count; c++)
             p.order[c] = c;

@@ -68,9 +68,11 @@ static err by_socket(const char *path, char **ret_json, size_t *ret_len, struct 
     str answer;
     if (!payload)
         return fail(f, ERR_UNAVAILABLE, "no memory for an answer");
-    err code = socket_connect_unix(path, SOCKET_TIMEOUT_MS, &fd, f);
-    if (code == OK)
-        code = greet(fd, payload, f);
+    struct fault why = {0};
+    err code = socket_connect_unix(path, SOCKET_TIMEOUT_MS, &fd, &why);
+    if (code)
+        return fail(f, code, "%s; want the socket of a running server", why.text);
+    code = greet(fd, payload, f);
     if (code == OK)
         code = message_put_status(&ask, &b, f);
     if (code == OK)

@@ -263,8 +263,14 @@ static err addresses_set(const struct config_row *row, const struct yaml_tree *n
         *ret_spot = item;
         if (item->kind != YAML_TREE_TEXT)
             return refuse(row, item, "stands here", why);
-        if (!config_address_read(item->text, &all[n]))
-            return refuse(row, item, "is not an IP literal with a port", why);
+        if (!config_address_read(item->text, &all[n])) {
+            const str text = shown(item->text);
+            (void)snprintf(why, CONFIG_WHY_BYTES,
+                           "\"%.*s\" is not an IP literal with a port; want one such as "
+                           "127.0.0.1:8000 or [::1]:8000",
+                           STR_ARG(text));
+            return ERR_INPUT;
+        }
     }
     *at = (struct config_addresses){all, n};
     return OK;

@@ -29,7 +29,7 @@ static err make(const char *path, mode_t mode, struct fault *f)
         return OK;
     return fail(f, ERR_UNAVAILABLE,
                 "cannot make directory \"%s\": %s; name another with --data-dir", path,
-                strerror(why));
+                strerror(why == EEXIST ? ENOTDIR : why));
 }
 
 static err held_by_other(int fd, const char *path, struct fault *f)
@@ -55,7 +55,9 @@ static err lock(struct data_dir *d, struct fault *f)
     SCOPED(fd_undo)
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
-        return fail(f, ERR_UNAVAILABLE, "cannot open \"%s\": %s", path, strerror(errno));
+        return fail(f, ERR_UNAVAILABLE,
+                    "cannot open \"%s\": %s; name another directory with --data-dir", path,
+                    strerror(errno));
     if (fcntl(fd, F_OFD_SETLK, &whole) != 0) {
         if (errno == EAGAIN || errno == EACCES)
             return held_by_other(fd, d->path, f);

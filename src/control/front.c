@@ -32,7 +32,8 @@ static err listen_on(struct front *fr, const struct config_address *a, struct fa
     struct fault why = {0};
     const err e = socket_listen(&at, fr->loops, fds, &port, &why);
     if (e != OK)
-        return fail(f, e, "%s: %s", a->text, why.text);
+        return fail(f, e, "%s: %s; name another with %s", a->text, why.text,
+                    fr->role == ROLE_DATA_FRONT ? "--listen" : "--ops-listen");
     const uint32_t n = fr->address_count++;
     const char *colon = strrchr(a->text, ':');
     must(colon);

@@ -84,6 +84,15 @@ static enum exit_reason reason_of(int status, enum child_kill why)
     }
 }
 
+/* left: by itself. What it said last tells then why, and no client's input can be in it as long as
+ * it was not ready. */
+static void end_text(const struct model *m, bool left, const char *text, char out[FAULT_TEXT_BYTES])
+{
+    const bool said = left && m->state.phase != MODEL_READY && m->output.line[0];
+    (void)snprintf(out, FAULT_TEXT_BYTES, "%s%s%.200s", text, said ? ": " : "",
+                   said ? m->output.line : "");
+}
+
 static void on_gone(void *arg, int status, enum child_kill why, const char *text)
 {
     struct model *m = arg;
@@ -92,8 +101,10 @@ static void on_gone(void *arg, int status, enum child_kill why, const char *text
                                     : m->refused ? EXIT_REFUSED
                                                  : reason_of(status, why);
     const struct child_usage last = child_usage(m->child);
+    char what[FAULT_TEXT_BYTES];
     timer_cancel(&m->timer);
     output_close(&m->output);
+    end_text(m, why == KILL_NONE && WIFEXITED(status), text, what);
     model_lanes_drop(m, reason);
     m->child = NULL;
     m->worker = SNAPSHOT_NO_WORKER;
@@ -109,11 +120,11 @@ static void on_gone(void *arg, int status, enum child_kill why, const char *text
         return;
     }
     if (m->state.phase == MODEL_SCANNING)
-        model_refuse(m, m->refused ? "scan" : "scan_died", text);
+        model_refuse(m, m->refused ? "scan" : "scan_died", what);
     else if (m->state.phase == MODEL_LOADING && reason == EXIT_REFUSED)
-        model_refuse(m, "refused", text);
+        model_refuse(m, "refused", what);
     else if (!model_state_over(&m->state) && m->state.phase != MODEL_GATHERING)
-        model_died(m, reason, text);
+        model_died(m, reason, what);
     else if (m->state.phase == MODEL_GATHERING)
         model_step(m);
     else

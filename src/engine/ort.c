@@ -61,7 +61,9 @@ static err find_api(const char *path, ort_fn *const **ret_table, const char **re
     } u;
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!library)
-        return fail(f, ERR_UNAVAILABLE, "runtime: %s", dlerror());
+        return fail(f, ERR_UNAVAILABLE,
+                    "runtime: %s; want the library beside garrison-worker, or worker.runtime",
+                    dlerror());
     u.symbol = dlsym(library, "OrtGetApiBase");
     if (!u.symbol)
         return fail(f, ERR_UNAVAILABLE, "runtime: \"%s\" is not ONNX Runtime", path);

@@ -21,6 +21,7 @@ err router_find(const struct request_head *head, enum route_listeners listener, 
                 struct router_match *ret, struct fault *f)
 {
     struct path path;
+    bool elsewhere = false;
     *ret = (struct router_match){.route = ROUTE_NONE};
     const err e = path_split(head->path, arena, &path, f);
     if (e != OK)
@@ -28,13 +29,21 @@ err router_find(const struct request_head *head, enum route_listeners listener, 
     for (enum route r = 0; r < ROUTE_COUNT; r++) {
         const struct route_row *row = route_row(r);
         struct path_match match;
-        if (!(row->listeners & listener) || !path_fits(&path, str_of(row->path), &match))
+        if (!path_fits(&path, str_of(row->path), &match))
             continue;
+        if (!(row->listeners & listener)) {
+            elsewhere = true;
+            continue;
+        }
         *ret = (struct router_match){.route = r, .model = match.model, .version = match.version};
         if (method_fits(head, str_of(row->method)))
             return OK;
         ret->allow = allow_of(str_of(row->method));
         return fail(f, ERR_METHOD, "this path takes %s", ret->allow);
     }
-    return fail(f, ERR_NOT_FOUND, "no such path here");
+    return fail(f, ERR_NOT_FOUND, "no such path here%s%s",
+                elsewhere ? "; it is one of listeners." : "",
+                !elsewhere                  ? ""
+                : listener == ROUTE_ON_DATA ? "ops"
+                                            : "data");
 }

@@ -199,13 +199,17 @@ static void plan__refuses_columns_that_do_not_fit(void **state)
     assert_int_equal(rows_plan(&m, NULL, 2, *state, &plan, &f), ERR_INPUT);
     assert_string_equal(f.text, "2 columns for input \"x\"; want 3, a row of it");
     const str mixed[] = {STR("x"), STR("y")};
+    f = (struct fault){0};
     assert_int_equal(rows_named(&m, mixed, 2, &named, &f), ERR_INPUT);
+    assert_string_equal(f.text, "column \"y\" is no input; want \"x\"");
     m = one_input(DTYPE_FP32, -1, 0);
     assert_int_equal(rows_plan(&m, NULL, 2, *state, &plan, &f), ERR_INPUT);
     struct model two;
     f = (struct fault){0};
     assert_int_equal(model_read(STR(meta), *state, &two, &f), OK);
     assert_int_equal(rows_plan(&two, NULL, 2, *state, &plan, &f), ERR_INPUT);
+    assert_string_equal(
+        f.text, "the header names no input; want columns of \"age\", \"city\" in the first line");
     const str half[] = {STR("age")};
     f = (struct fault){0};
     assert_int_equal(rows_plan(&two, half, 1, *state, &plan, &f), ERR_INPUT);

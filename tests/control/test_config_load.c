@@ -360,7 +360,7 @@ static void flags__refuse_by_their_own_name(void **state)
          "or [::1] only until access control is built"},
         {{"--listen", "localhost:1"},
          "--listen: error: listeners.data.addresses: \"localhost:1\" is not an IP literal with a "
-         "port; want a list of IP literals with ports, such as [\"127.0.0.1:8000\"], 1..8 of them"},
+         "port; want one such as 127.0.0.1:8000 or [::1]:8000"},
         {{"--log-level", "loud"},
          "--log-level: error: logs.level: \"loud\" is not one of its words; want one of debug, "
          "info, warn, error"},

@@ -163,6 +163,17 @@ static void keeper__quarantines_the_fifth_death(void **state)
     rig_wait(r, "data_front snapshot ok ready");
 }
 
+static void keeper__tells_the_last_word_of_a_worker_that_leaves(void **state)
+{
+    struct rig *r = *state;
+    rig_put(r, "leave.onnx", "leave");
+    rig_start(r, "worker: {sandbox: best-effort, quarantine: 1/60s}\nserver: {data_dir: d}\n"
+                 "models:\n  leave: {path: leave.onnx}\n");
+    rig_wait(r,
+             "model \"leave\" is quarantined after 1 deaths (crash): it left with exit status 1: "
+             "no runtime here; start again to free it");
+}
+
 static void keeper__kills_a_load_that_takes_too_long(void **state)
 {
     struct rig *r = *state;
@@ -427,6 +438,7 @@ int main(void)
         CASE(keeper__loads_models_where_all_probes_end_well),
         CASE(keeper__refuses_odd_models_and_serves_the_others),
         CASE(keeper__quarantines_the_fifth_death),
+        CASE(keeper__tells_the_last_word_of_a_worker_that_leaves),
         CASE(keeper__kills_a_load_that_takes_too_long),
         CASE(keeper__kills_a_worker_whose_beats_stop),
         CASE(keeper__starts_a_dead_worker_again),

@@ -1,6 +1,7 @@
 /* A worker for test_keeper that loads nothing: the first word of the model's bytes says what it
- * does. ok; refuse; crash (at load); later (becomes ready, dies when a byte comes on SIGTERM);
- * hang (never answers); mute (ready, then no beats); NAME.bin (names that external data).
+ * does. ok; refuse; crash (at load); leave (at load, with a word); later (becomes ready, dies when
+ * a byte comes on SIGTERM); hang (never answers); mute (ready, then no beats); NAME.bin (names that
+ * external data).
  * As prober it is the real one, or where a file "probes" lies beside it, what that says: COUNT END,
  * the rows that go well and then hang, exit, kill or allowed (the next row was).
  * usage: garrison-worker --role=worker|reader, or --probe */
@@ -100,6 +101,10 @@ static void load(uint64_t id)
         refused(id);
     if (strcmp(word, "crash") == 0)
         abort();
+    if (strcmp(word, "leave") == 0) {
+        (void)fputs("first\nno runtime here\n", stderr);
+        _exit(1);
+    }
     if (strcmp(word, "hang") != 0)
         loaded(id);
 }

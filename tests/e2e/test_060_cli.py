@@ -86,6 +86,24 @@ def test_exit_status_says_what_went_wrong(server):
                 "want a running server")
 
 
+def test_says_what_to_change(server, models, tmp_path):
+    (tmp_path / "file").write_text("")
+    start = ("serve", models / "matmul.onnx", "--data-dir")
+    for words, code, text in (
+            (["data", "--listen", f"127.0.0.1:{server.data_port}", "--ops-listen", "127.0.0.1:0"],
+             6, "Address already in use; name another with --listen"),
+            (["data", "--listen", "127.0.0.1:0", "--ops-listen", f"127.0.0.1:{server.ops_port}"],
+             6, "Address already in use; name another with --ops-listen"),
+            (["file"], 5, "Not a directory; name another with --data-dir")):
+        ended = run(*start, tmp_path / words[0], *words[1:])
+        assert ended.returncode == code and text in ended.stderr, ended
+    refused(run("status", "--server", server.data), 4, "NOT_FOUND", "it is one of listeners.ops")
+    refused(run("infer", "x", "--random", 1, "--server", server.ops), 4, "NOT_FOUND",
+            "it is one of listeners.data")
+    refused(run("status", "--socket", tmp_path / "file"), 5, "UNAVAILABLE",
+            "want the socket of a running server")
+
+
 # Predictions.
 
 @pytest.mark.parametrize("words", [[], ["--binary"], ["--rows", 5], ["--rows", 1, "--binary"]])

@@ -11,13 +11,16 @@ static struct request_head head_of(const char *method, const char *path)
         .method = method_of(str_of(method)), .method_text = str_of(method), .path = str_of(path)};
 }
 
+static struct fault why; /* of the last */
+
 static err find(const char *method, const char *path, enum route_listeners on,
                 struct router_match *ret)
 {
     struct arena arena;
     arena_init(&arena, 1 << 16);
     const struct request_head head = head_of(method, path);
-    const err e = router_find(&head, on, &arena, ret, NULL);
+    why = (struct fault){0};
+    const err e = router_find(&head, on, &arena, ret, &why);
     arena_free(&arena);
     return e;
 }
@@ -40,8 +43,12 @@ static void router_find__refuses_unknown_paths_and_other_listeners(void **state)
         assert_int_equal(find("GET", unknown[i], ROUTE_ON_DATA, &m), ERR_NOT_FOUND);
         assert_int_equal(m.route, ROUTE_NONE);
     }
+    assert_string_equal(why.text, "no such path here; it is one of listeners.ops");
     assert_int_equal(find("GET", "/v2/health/live", ROUTE_ON_OPS, &m), ERR_NOT_FOUND);
     assert_int_equal(find("POST", "/v2/models/m/infer", ROUTE_ON_OPS, &m), ERR_NOT_FOUND);
+    assert_string_equal(why.text, "no such path here; it is one of listeners.data");
+    assert_int_equal(find("GET", "/", ROUTE_ON_OPS, &m), ERR_NOT_FOUND);
+    assert_string_equal(why.text, "no such path here");
 }
 
 static void router_find__refuses_other_methods_and_names_the_lawful(void **state)
