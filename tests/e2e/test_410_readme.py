@@ -142,6 +142,15 @@ def test_names_every_command_and_flag():
         assert flag in table, flag
 
 
+def test_commands_stand_as_they_are_typed():
+    """No word in capitals that the reader would have to replace; targets of make that exist."""
+    lines = "".join(re.findall(r"^```sh\n(.*?)^```$", README, re.M | re.S))
+    assert not re.search(r"(?<![\w$/])[A-Z]{3,}(?![\w=])", re.sub(r"#.*", "", lines))
+    makefile = (ROOT / "Makefile").read_text()
+    for target in [*re.findall(r"^make ([a-z]+)", lines, re.M)]:
+        assert re.search(rf"^{target}:", makefile, re.M), target
+
+
 def test_links_lead_to_files():
     for target in re.findall(r"\]\(([^)#]+)\)", README):
         assert (ROOT / target).exists(), target
