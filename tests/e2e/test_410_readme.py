@@ -147,7 +147,7 @@ def test_commands_stand_as_they_are_typed():
     lines = "".join(re.findall(r"^```sh\n(.*?)^```$", README, re.M | re.S))
     assert not re.search(r"(?<![\w$/])[A-Z]{3,}(?![\w=])", re.sub(r"#.*", "", lines))
     makefile = (ROOT / "Makefile").read_text()
-    for target in [*re.findall(r"^make ([a-z]+)", lines, re.M)]:
+    for target in re.findall(r"^make ([a-z]+)", lines, re.M):
         assert re.search(rf"^{target}:", makefile, re.M), target
 
 
