@@ -11,6 +11,7 @@
 #define SNAPSHOT_RUN_CLASSES 17u    /* measured run time for 1, 2, 4 .. 65536 rows */
 #define SNAPSHOT_WEIGHT_ONE  10000u /* weights are in 1/10,000 */
 #define SNAPSHOT_NO_WORKER   0xFFFFFFFFu
+#define SNAPSHOT_DIGEST_TEXT 71u /* "sha256:" and 64 digits */
 
 enum version_state {
     VERSION_LOADING,
@@ -26,9 +27,10 @@ bool version_state_over(enum version_state s);        /* no time makes it ready 
 
 /* One version of one model. Strings and arrays live as long as the snapshot. */
 struct snapshot_version {
-    str version;        /* "1" */
-    uint8_t digest[32]; /* SHA-256 that names it */
-    bool is_unsigned;   /* a bare model */
+    str version;                            /* "1" */
+    uint8_t digest[32];                     /* SHA-256 that names it */
+    char digest_text[SNAPSHOT_DIGEST_TEXT]; /* the same; snapshot_decode makes it */
+    bool is_unsigned;                       /* a bare model */
     enum version_state state;
     str reason;      /* why it is not ready, or empty */
     uint32_t worker; /* id of the worker that runs it (in lane messages), or SNAPSHOT_NO_WORKER */

@@ -13,6 +13,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "base/num.h"
 #include "base/scope.h"
 #include "base/utf8.h"
 #include "registry/snapshot_wire.h"
@@ -276,6 +277,8 @@ static void get_version(struct in *in, struct snapshot_version *v)
     const char *digest = cut(in, sizeof v->digest);
     if (digest)
         memcpy(v->digest, digest, sizeof v->digest);
+    memcpy(v->digest_text, "sha256:", 7);
+    num_put_hex(v->digest_text + 7, v->digest, sizeof v->digest);
     v->is_unsigned = get_bool(in);
     const uint64_t state = get_le(in, 1);
     if (state >= VERSION_STATE_COUNT)

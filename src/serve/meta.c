@@ -1,14 +1,11 @@
 /* The handlers that tell: server, health, models, configuration, statistics, repository index. All
  * of them answer at once from the routing snapshot and the cells. */
 #include "base/build_id.h"
-#include "base/num.h"
 #include "proto/oip_meta.h"
 #include "serve/account.h"
 #include "serve/front.h"
 #include "serve/front_loop.h"
 #include "serve/handler.h"
-
-#define DIGEST_TEXT_BYTES 71u
 
 /* Server ----------------------------------------------------------------------------------------
  */
@@ -90,7 +87,7 @@ void serve_model_ready(struct call *c, const struct permit *permit)
 }
 
 /* What metadata and configuration say; a version that was never loaded has no signature. */
-static bool facts_of(struct call *c, char digest[DIGEST_TEXT_BYTES], struct model_facts *ret)
+static bool facts_of(struct call *c, struct model_facts *ret)
 {
     const struct snapshot_version *v = c->target.version;
     if (v->sig.input_count == 0 && v->sig.output_count == 0) {
@@ -98,13 +95,11 @@ static bool facts_of(struct call *c, char digest[DIGEST_TEXT_BYTES], struct mode
         call_fail(c);
         return false;
     }
-    memcpy(digest, "sha256:", 7);
-    num_put_hex(digest + 7, v->digest, sizeof(v->digest));
     *ret = (struct model_facts){
         .name = c->target.model->name,
         .version = v->version,
         .signature = &v->sig,
-        .digest = {digest, DIGEST_TEXT_BYTES},
+        .digest = {v->digest_text, sizeof(v->digest_text)},
         .is_unsigned = v->is_unsigned,
         .instances = v->instances,
     };
@@ -115,7 +110,6 @@ void serve_model_meta(struct call *c, const struct permit *permit)
 {
     (void)permit;
     const struct snapshot_model *m = c->target.model;
-    char digest[DIGEST_TEXT_BYTES];
     struct model_facts facts;
     str *versions = arena_new(&c->arena, str, m->version_count);
     if (!versions) {
@@ -124,7 +118,7 @@ void serve_model_meta(struct call *c, const struct permit *permit)
     }
     for (uint32_t i = 0; i < m->version_count; i++)
         versions[i] = m->versions[i].version;
-    if (!facts_of(c, digest, &facts))
+    if (!facts_of(c, &facts))
         return;
     oip_meta_model(&c->body_chain, &facts, versions, m->version_count);
     call_answer(c);
@@ -133,9 +127,8 @@ void serve_model_meta(struct call *c, const struct permit *permit)
 void serve_model_config(struct call *c, const struct permit *permit)
 {
     (void)permit;
-    char digest[DIGEST_TEXT_BYTES];
     struct model_facts facts;
-    if (!facts_of(c, digest, &facts))
+    if (!facts_of(c, &facts))
         return;
     oip_meta_config(&c->body_chain, &facts);
     call_answer(c);

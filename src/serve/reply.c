@@ -10,14 +10,12 @@
 #include "serve/front_loop.h"
 
 #define FIELDS_MAX   7u
-#define DIGEST_BYTES 71u /* "sha256:" and 64 digits */
-#define DIGEST_SHORT 19u /* "sha256:" and 12 */
+#define DIGEST_SHORT 19u /* "sha256:" and 12 digits */
 
 struct reply_fields {
     struct field at[FIELDS_MAX];
     uint32_t count;
     char trace[TRACEPARENT_BYTES];
-    char digest[DIGEST_BYTES];
     char json_len[20];
     char retry[20];
 };
@@ -33,10 +31,9 @@ static void add_version(struct reply_fields *f, const struct call *c, bool brief
     const struct snapshot_version *v = c->target.version;
     if (!v)
         return;
-    memcpy(f->digest, "sha256:", 7);
-    num_put_hex(f->digest + 7, v->digest, sizeof(v->digest));
     add(f, STR("x-garrison-model-version"), v->version);
-    add(f, STR("x-garrison-model-digest"), (str){f->digest, brief ? DIGEST_SHORT : DIGEST_BYTES});
+    add(f, STR("x-garrison-model-digest"),
+        (str){v->digest_text, brief ? DIGEST_SHORT : sizeof(v->digest_text)});
 }
 
 static void gather(struct reply_fields *f, const struct call *c)
