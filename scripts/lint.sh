@@ -28,13 +28,14 @@ gate_hardening() { tests/hardening.sh build/release/garrison build/release/garri
 gate_needed() { tests/needed.sh build/release/garrison-worker; }
 gate_format() { tests/format.sh; }
 gate_lengths() { tests/lengths.sh; }
+gate_ort_slots() { python3 tests/ort_slots.py; }
 gate_shell() { tests/shell.sh; }
 gate_analyzer() { tests/analyzer.sh; }
 gate_spin() { tests/spin/run.sh; }
 gate_tidy() { tests/tidy.sh; }
 
 gates=(build_gcc build_clang rooms rooms_test headers_gcc headers_clang globals hardening needed
-    format lengths shell analyzer spin tidy)
+    format lengths ort_slots shell analyzer spin tidy)
 [ $# -gt 0 ] || set -- "${gates[@]}"
 passed=0 failed=0 skipped=0
 log=$(mktemp)
