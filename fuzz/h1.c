@@ -61,7 +61,8 @@ static void look_at_path(const struct request_head *h)
         (void)traceparent_read(value, &trace);
 }
 
-static void look_at_head(struct record *r, const struct request_head *h)
+/* What may be told of a head that is not whole. */
+static void look_at_begun(struct record *r, const struct request_head *h)
 {
     add(r, &h->method, sizeof(h->method));
     add(r, &h->minor, sizeof(h->minor));
@@ -69,10 +70,6 @@ static void look_at_head(struct record *r, const struct request_head *h)
     add_str(r, h->target);
     add_str(r, h->path);
     add_str(r, h->query);
-    add_str(r, h->host);
-    add(r, &h->content_length, sizeof(h->content_length));
-    const bool flags[] = {h->chunked, h->has_length, h->keep_alive, h->expect_continue};
-    add(r, flags, sizeof(flags));
     for (uint32_t i = 0; i < h->field_count; i++) {
         check_plain(h->fields[i].value);
         must(h->fields[i].name.len > 0);
@@ -80,10 +77,19 @@ static void look_at_head(struct record *r, const struct request_head *h)
         add_str(r, h->fields[i].value);
     }
     check_plain(h->target);
+    look_at_path(h);
+}
+
+static void look_at_head(struct record *r, const struct request_head *h)
+{
+    look_at_begun(r, h);
+    add_str(r, h->host);
+    add(r, &h->content_length, sizeof(h->content_length));
+    const bool flags[] = {h->chunked, h->has_length, h->keep_alive, h->expect_continue};
+    add(r, flags, sizeof(flags));
     must(!(h->chunked && h->has_length));
     must(h->minor == 0 || h->host.len > 0);
     must(h->minor == 1 || (!h->chunked && !h->keep_alive));
-    look_at_path(h);
 }
 
 /* Reads on; false: no more will be said. */
@@ -113,6 +119,10 @@ static bool feed(struct h1 *h, str piece, struct record *r)
             add(r, &out.code, sizeof(out.code));
             add(r, out.text, strlen(out.text));
             must(h1_next(h, &piece, &out) == H1_REFUSED);
+            const struct request_head *begun = h1_begun(h);
+            must(begun || !out.head);
+            if (begun)
+                look_at_begun(r, begun);
             return false;
         }
     }

@@ -48,6 +48,16 @@ bool h1_idle(const struct h1 *h)
     return h->state == STATE_NEXT || (h->state == STATE_LINE && h->lines.len == 0 && !h->cr);
 }
 
+const struct request_head *h1_begun(struct h1 *h)
+{
+    str authority;
+    if (h->head.target.len == 0)
+        return NULL;
+    (void)h1_line_target(h->head.target, h->head.method, &authority, &h->head.path, &h->head.query);
+    h->head.fields = h->fields;
+    return &h->head;
+}
+
 static void refuse(struct h1 *h, err code, const char *text)
 {
     h->state = STATE_REFUSED;

@@ -82,4 +82,9 @@ enum h1_event h1_next(struct h1 *h, str *input, struct h1_out *ret);
 /* True between requests: no byte of the next one has been read. */
 bool h1_idle(const struct h1 *h);
 
+/* Of a request whose head is not whole, or was refused: its request line and the fields in front of
+ * where reading stands, for logs and counters; what decides where it ends is not to be read from
+ * it. NULL: no request line has been read. Lives as the head does, if nothing more is read. */
+const struct request_head *h1_begun(struct h1 *h);
+
 #endif

@@ -116,14 +116,14 @@ err gate_pass(struct call *c, const struct permit **ret_permit)
     return OK;
 }
 
-void gate_look(struct call *c)
+void gate_look(struct call *c, bool whole)
 {
     struct front_loop *l = c->owner;
     const struct fault kept = c->fault;
     unsigned roles = 0;
     err e = router_find(c->head, l->front->side, &c->arena, &c->match, &c->fault);
     c->route = c->match.route;
-    if (e == OK && l->routing) {
+    if (e == OK && whole && l->routing) {
         c->routing = routing_take(l->routing);
         e = who(c, &roles);
         if (e == OK && holders[route_row(c->route)->permission] & roles)

@@ -17,8 +17,9 @@ enum principal_kind { PRINCIPAL_ANONYMOUS };
  * ERR_UNAVAILABLE: no version in service; the reason is in call->fault */
 MUST_USE err gate_pass(struct call *c, const struct permit **ret_permit);
 
-/* Of a call that is refused for its framing: sets the route it was meant for and, where the caller
- * may know, model and version, so that log and metrics name them. Leaves the call's fault alone. */
-void gate_look(struct call *c);
+/* Of a call that is refused for its framing: sets the route it was meant for and, where the whole
+ * head is here and the caller may know, model and version, so that log and metrics name them.
+ * Leaves the call's fault alone. */
+void gate_look(struct call *c, bool whole);
 
 #endif

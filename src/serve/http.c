@@ -205,14 +205,23 @@ static void on_piece(struct http *h, str piece)
         refuse_head(h);
 }
 
+/* A request whose head never came through the gate is known by what was read of it, for log and
+ * metrics, and for a HEAD that wants no body. whole: NULL, or its head where all of it is here. */
+static void look(struct http *h, const struct request_head *whole)
+{
+    struct call *c = &h->call;
+    if (c->head)
+        return;
+    c->head = whole ? whole : h1_begun(&h->parser);
+    if (c->head)
+        gate_look(c, whole != NULL);
+}
+
 static void on_refused(struct http *h, const struct h1_out *out)
 {
     struct call *c = &h->call;
     h->last = true;
-    if (!c->head && out->head) {
-        c->head = out->head; /* for log and metrics, and for a HEAD that wants no body */
-        gate_look(c);
-    }
+    look(h, out->head);
     account_rejected(h->owner, ACCOUNT_PROTOCOL);
     if (c->fault.code == OK)
         (void)fail(&c->fault, out->code, "%s", out->text);
@@ -414,6 +423,7 @@ static bool body_too_slow(const struct http *h, uint64_t now_ns)
 static void too_slow(struct http *h, const char *text)
 {
     h->last = true;
+    look(h, NULL);
     account_rejected(h->owner, ACCOUNT_SLOW);
     call_fail_pair(&h->call, PAIR_CLIENT_ERROR_SLOW, text);
 }

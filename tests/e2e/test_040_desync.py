@@ -1,17 +1,22 @@
 """Every row of tests/data/h1_desync.tsv against the real server, by raw socket."""
 
 import codecs
+import re
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from conftest import ROOT
+from conftest import ROOT, wait_for
 from live import running
 from wire import Wire
 
 TABLE = ROOT / "tests" / "data" / "h1_desync.tsv"
+INFER = b"/v2/models/matmul/infer"
+AUTHORITY = rb"([\w.-]+|\[[\da-fA-F:.]+\])(:\d{0,5})?"
+REQUEST_LINE = re.compile(rb"[A-Z]+ ((?i:https?)://" + AUTHORITY + rb")?" + INFER +
+                          rb"/?(\?[\w.~%!$&'()*+,;=:@/?-]*)? HTTP/1\.[01]")
 MARK = b"GET /v2/health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
@@ -129,3 +134,42 @@ def test_unfinished_rows(tmp_path):
             wrong = [w for w in pool.map(lambda r: judge(server.data_port, r), every) if w]
         assert not wrong, "\n".join(wrong)
         assert time.monotonic() - start >= 1
+
+
+def one_reply(port, data):
+    """Sends a row's bytes and reads one reply; returns the client's port and whether the request
+    line, read as RFC 9112 says, is one of the inference route."""
+    with Wire(port, wait=20) as wire:
+        sent(wire, data)
+        assert wire.reply(head=is_head(data, 0)) is not None
+        line = data.removeprefix(b"\r\n").split(b"\r\n")[0]
+        return wire.sock.getsockname()[1], bool(REQUEST_LINE.fullmatch(line)) and len(line) <= 8192
+
+
+def test_every_row_counts_where_its_request_line_says(models, tmp_path):
+    """Each request is counted once under its route, and if that infers, under one outcome; also
+    where the head is refused before it is whole."""
+    put = lambda data: re.sub(rb"/v2/repository/index|/v2/health/live", INFER, data)
+    every = [(name, put(data)) for name, _, data, wanted, _ in rows()
+             if len(wanted) == 1 and put(data).count(INFER) <= 1]  # else a length counts a path
+    with running(tmp_path, {"matmul": models / "matmul.onnx"},
+                 {"limits": {"header_time": "1s"}}) as server:
+        with ThreadPoolExecutor(16) as pool:
+            told = list(pool.map(lambda row: one_reply(server.data_port, row[1]), every))
+        lines = lambda: [a for a in server.access_lines() if "client.port" in a
+                         and a["garrison.route"] not in ("/startupz", "/metrics")]
+        wait_for("a line a request", lambda: len(lines()) >= len(every))
+        page = server.metrics()
+        by_port = {a["client.port"]: a for a in lines()}
+    assert len(by_port) == len(every) == len(lines())
+    wrong = [name for (name, _), (port, infers) in zip(every, told)
+             if ("garrison.outcome" in by_port[port]) != infers]
+    assert not wrong, wrong
+    infers = sum(i for _, i in told)
+    assert infers > 500 and len(every) - infers > 150
+    total = lambda name, word: sum(v for k, v in page.items()
+                                   if k.startswith(name + "{") and word in k)
+    assert total("garrison_inference_requests_total", "") == infers
+    assert total("garrison_http_requests_total", "/infer") == infers
+    for reason in ("header", "slow", "too_big", "input", "coding", "method"):
+        assert total("garrison_inference_requests_total", f'reason="{reason}"') > 0, reason

@@ -64,10 +64,10 @@ static void infer__refusals_are_counted_once_under_their_route(void **state)
 {
     struct rig *r = *state;
     struct reply a;
-    char big[20000];
-    memset(big, 'a', sizeof(big) - 1);
-    big[sizeof(big) - 1] = '\0';
-    static const struct {
+    char many[20000] = "POST /v2/models/m/infer HTTP/1.1\r\nHost: localhost\r\n";
+    for (size_t at = strlen(many); at + 8 < sizeof(many); at += 6)
+        memcpy(many + at, "X: y\r\n", 6);
+    const struct {
         const char *bytes;
         int status;
         enum pair pair;
@@ -88,6 +88,11 @@ static void infer__refusals_are_counted_once_under_their_route(void **state)
         {"POST /v2/models/m/infer HTTP/1.1\r\nHost: localhost\r\nContent-Encoding: br\r\n"
          "Content-Length: 2\r\n\r\n{}",
          415, PAIR_CLIENT_ERROR_CODING},
+        {"POST /v2/models/m/infer HTTP/1.1\r\nHost: localhost\r\nX y: 1\r\n", 400,
+         PAIR_CLIENT_ERROR_INPUT},
+        {"POST /v2/models/m/infer HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}", 400,
+         PAIR_CLIENT_ERROR_INPUT},
+        {many, 431, PAIR_CLIENT_ERROR_HEADER},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const uint64_t before = rig_pair(r, cases[i].pair);

@@ -1,4 +1,5 @@
 /* The parser's events, limits and memory; who refuses what is in test_desync.c. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -113,6 +114,43 @@ static void h1__says_the_same_refusal_for_ever_and_keeps_a_sound_head(void **sta
     h1_init(&h, &tiny);
     assert_int_equal(last(&h, "POST /x HTTP/1.1\r\n\r\n", &out), H1_REFUSED);
     assert_null(out.head);
+    h1_free(&h);
+}
+
+/* A refusal leaves the request line and the fields that were sound, also when the lines moved. */
+static void h1__tells_what_it_read_of_a_refused_head(void **state)
+{
+    (void)state;
+    struct h1 h;
+    struct h1_out out = {0};
+    static char text[6000];
+    const struct h1_limits limits = {
+        .request_line = 4000, .header_bytes = 4000, .header_count = 3, .body = 4};
+    const int n = snprintf(text, sizeof(text),
+                           "POST /a?b HTTP/1.0\r\nX: 1\r\nY: %3900d\r\nX y: 2\r\n\r\n", 7);
+    assert_true(n > 0 && (size_t)n < sizeof(text));
+    h1_init(&h, &limits);
+    assert_null(h1_begun(&h));
+    str input = STR("POST /a?b HTTP/1.0\r");
+    assert_int_equal(h1_next(&h, &input, &out), H1_MORE);
+    assert_null(h1_begun(&h));
+    h1_free(&h);
+    h1_init(&h, &limits);
+    assert_int_equal(last(&h, text, &out), H1_REFUSED);
+    assert_null(out.head);
+    const struct request_head *head = h1_begun(&h);
+    assert_non_null(head);
+    assert_int_equal(head->method, METHOD_POST);
+    assert_true(str_eq(head->path, STR("/a")) && str_eq(head->query, STR("b")));
+    assert_int_equal(head->field_count, 2);
+    assert_true(str_eq(head->fields[0].name, STR("X")));
+    assert_true(str_eq(head->fields[0].value, STR("1")));
+    assert_true(str_eq(head->fields[1].value, STR("7")));
+    h1_free(&h);
+    h1_init(&h, &tiny); /* and of one whose request line was refused, nothing of the one before */
+    assert_int_equal(last(&h, "GET /a HTTP/1.1\r\n" HOST "\r\nGET /b HTTP/1.2\r\n", &out),
+                     H1_REFUSED);
+    assert_null(h1_begun(&h));
     h1_free(&h);
 }
 
@@ -447,6 +485,7 @@ int main(void)
         cmocka_unit_test(h1__refuses_chunks_and_trailers_over_the_limits),
         cmocka_unit_test(h1__counts_every_request_by_itself),
         cmocka_unit_test(h1__says_the_same_refusal_for_ever_and_keeps_a_sound_head),
+        cmocka_unit_test(h1__tells_what_it_read_of_a_refused_head),
         cmocka_unit_test(h1__gives_head_body_and_end_and_leaves_the_next_request),
         cmocka_unit_test(h1__keeps_a_head_that_comes_byte_by_byte),
         cmocka_unit_test(h1__keeps_the_parts_of_an_absolute_target_while_the_head_grows),
