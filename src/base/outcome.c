@@ -36,7 +36,6 @@ struct pair_row {
 #define LOWER_DRAINING       "draining"
 #define LOWER_QUEUED         "queued"
 #define LOWER_RUNNING        "running"
-#define LOWER_INTERNAL       "internal"
 #define LOWER_ENGINE         "engine"
 #define LOWER_REPLY_TOO_BIG  "reply_too_big"
 #define LOWER_OUTPUT_INVALID "output_invalid"
@@ -73,5 +72,5 @@ enum pair pair_of_err(err e)
         if (rows[p].code == e)
             return p;
     }
-    return PAIR_SERVER_ERROR_INTERNAL;
+    return PAIR_SERVER_ERROR_ENGINE;
 }

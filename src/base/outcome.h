@@ -15,6 +15,8 @@ enum pair {
 const char *pair_outcome(enum pair p); /* "ok", "client_error": the label, lower case */
 const char *pair_reason(enum pair p);  /* "none", "queue_full" */
 err pair_err(enum pair p);             /* the err.def row that the pair belongs to */
-enum pair pair_of_err(err e);          /* what a row means where nothing more is known */
+/* What a row means where nothing more is known; SERVER_ERROR for a row that no inference request
+ * ends with, and that therefore has no pair. */
+enum pair pair_of_err(err e);
 
 #endif

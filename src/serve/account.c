@@ -358,9 +358,8 @@ void account_connection(struct front_loop *l, int change)
 
 void account_rejected(struct front_loop *l, enum account_rejected why)
 {
-    static const uint32_t cells[] = {[ACCOUNT_LIMIT] = CELL_LIMIT,
-                                     [ACCOUNT_SLOW] = CELL_SLOW,
-                                     [ACCOUNT_PROTOCOL] = CELL_PROTOCOL};
+    static const uint32_t cells[] = {
+        [ACCOUNT_SLOW] = CELL_SLOW, [ACCOUNT_PROTOCOL] = CELL_PROTOCOL};
     cell_add(l->account->shard, FIXED_REJECTED + cells[why], 1);
 }
 

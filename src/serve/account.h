@@ -14,7 +14,7 @@ struct front_loop;
 struct account_front; /* metrics segment and texts of one front */
 struct account;       /* cells and event ring of one loop */
 
-enum account_rejected { ACCOUNT_LIMIT, ACCOUNT_SLOW, ACCOUNT_PROTOCOL };
+enum account_rejected { ACCOUNT_SLOW, ACCOUNT_PROTOCOL };
 
 /* Maps the metrics segment and opens the watch side; then, for each loop, its part. */
 MUST_USE err account_front_open(struct front *front, int cells_fd, int series_fd, struct fault *f);

@@ -21,7 +21,7 @@
 
 /* Label words that are counted by position. */
 enum cell_method { CELL_GET, CELL_HEAD, CELL_POST, CELL_METHOD_OTHER, CELL_METHODS };
-enum cell_rejected { CELL_LIMIT, CELL_SLOW, CELL_PROTOCOL, CELL_REJECTED };
+enum cell_rejected { CELL_SLOW, CELL_PROTOCOL, CELL_REJECTED };
 enum cell_auth { CELL_ALLOWED, CELL_UNAUTHENTICATED, CELL_DENIED, CELL_AUTHS };
 enum cell_memory_kind { CELL_ANON, CELL_FILE, CELL_SHMEM, CELL_MEMORY_KINDS };
 enum cell_model_memory { CELL_WEIGHTS, CELL_ARENA, CELL_LANE, CELL_MODEL_MEMORY };

@@ -8,7 +8,7 @@
 static const char *const roles[CELL_ROLES] = {"keeper", "data_front", "ops_front", "worker"};
 static const char *const memory_kinds[CELL_MEMORY_KINDS] = {"anon", "file", "shmem"};
 static const char *const methods[CELL_METHODS] = {"GET", "HEAD", "POST", "_OTHER"};
-static const char *const rejected[CELL_REJECTED] = {"limit", "slow", "protocol"};
+static const char *const rejected[CELL_REJECTED] = {"slow", "protocol"};
 static const char *const auths[CELL_AUTHS] = {"allowed", "unauthenticated", "denied"};
 static const char *const states[CELL_STATES] = {"loading", "ready", "draining", "failed",
                                                 "unloaded"};

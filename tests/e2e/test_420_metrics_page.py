@@ -32,6 +32,11 @@ This page is made from the table that the server reads (`src/watch/metrics.def`)
 begin at zero when the server starts; the death of a front or a worker does not touch them. `outcome` and `reason` are those of
 `src/base/outcomes.def`; the outcomes of a model's requests add up to all of them.
 
+A request counts under the route that its request line names, also where the rest of its head is refused; where the request
+line itself is refused the route is `_OTHER`, and the request is none for a model. Whoever leaves before the head is whole has
+asked for nothing. So the sum of `garrison_inference_requests_total` over all models and outcomes is the sum of
+`garrison_http_requests_total` over the inference route; an unknown model, and one that a refused head may not name, is `_OTHER`.
+
 | name | type | labels | meaning |
 |---|---|---|---|
 """
