@@ -6,8 +6,10 @@
 #include <stdlib.h>
 
 #include <arpa/inet.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <uv.h>
@@ -348,7 +350,13 @@ uint64_t conn_write(struct conn *c, const struct iovec *pieces, uint32_t count)
 
 uint64_t conn_unsent(const struct conn *c)
 {
-    return c->unsent > 0 ? uv_stream_get_write_queue_size((const uv_stream_t *)&c->tcp) : 0;
+    int fd = -1;
+    int kernel = 0;
+    if (c->unsent == 0)
+        return 0;
+    if (uv_fileno((const uv_handle_t *)&c->tcp, &fd) != 0 || ioctl(fd, SIOCOUTQ, &kernel) != 0)
+        kernel = 0;
+    return uv_stream_get_write_queue_size((const uv_stream_t *)&c->tcp) + (uint64_t)kernel;
 }
 
 /* Closing ---------------------------------------------------------------------------------------

@@ -65,7 +65,10 @@ void conn_resume(struct conn *c);
  * memory must stay until drained is called. One unfinished write at a time. */
 uint64_t conn_write(struct conn *c, const struct iovec *pieces, uint32_t count);
 
-uint64_t conn_unsent(const struct conn *c); /* of an unfinished write, as the kernel takes it */
+/* Of an unfinished write, the bytes that the peer's machine has not acknowledged; 0: none is
+ * unfinished. What the kernel holds counts too: it takes megabytes at a time, which a slow reader
+ * needs long for. */
+uint64_t conn_unsent(const struct conn *c);
 
 void conn_close(struct conn *c); /* now; unsent bytes are lost */
 /* Sends end of stream after what is queued, reads and forgets what still comes (or the kernel would

@@ -124,7 +124,7 @@ void http_reply(struct http *h)
         http_abort(h);
         return;
     }
-    h->write_left = conn_write(h->conn, pieces, count);
+    h->write_left = conn_write(h->conn, pieces, count) > 0 ? conn_unsent(h->conn) : 0;
     h->write_ns = clock_ns();
     if (pieces != few)
         free(pieces);

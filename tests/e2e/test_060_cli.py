@@ -106,6 +106,17 @@ def test_says_what_to_change(server, models, tmp_path):
 
 # Predictions.
 
+@pytest.mark.parametrize("words", [["version"], ["help"], ["infer", "diabetes", "--random", "2000"]],
+                         ids=["little", "more", "much"])
+def test_standard_output_that_takes_no_more(server, words):
+    more = ["--server", server.data] if words[0] == "infer" else []
+    with open("/dev/full", "w", encoding="ascii") as full:
+        ended = subprocess.run([BIN / "garrison", *words, *more], stdout=full,
+                               stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert ended.returncode == 1, ended
+    assert "(INTERNAL): standard output took no more" in ended.stderr
+
+
 @pytest.mark.parametrize("words", [[], ["--binary"], ["--rows", 5], ["--rows", 1, "--binary"]])
 @pytest.mark.parametrize("name", ["tumor", "diabetes"])
 def test_rows_of_csv(server, name, words):

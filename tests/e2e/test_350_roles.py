@@ -3,6 +3,7 @@ two builds do not mix, the local socket is its owner's alone, and slow clients a
 
 import os
 import re
+import select
 import shutil
 import signal
 import socket
@@ -10,10 +11,14 @@ import stat
 import subprocess
 import time
 
+import numpy as np
 import pytest
 
 from conftest import BIN, WAIT, Server, wait_for
+from live import moved, running
 from load import Load, answers, connect, gone, role_pid, state_of, worker_of
+from oip import body_of
+from wire import Wire, request
 
 # Calls that take a descriptor of their own place, or only hand it on while a child is made.
 HARMLESS = {"close", "close_range"}
@@ -218,3 +223,107 @@ def test_slowhttptest(limited, models):
         load.advance()
     said = re.sub(r"\x1b\[[0-9;]*m", "", ran.stdout)
     assert "No open connections left" in said, said[-600:]
+
+
+# --- connections that do not fit, replies that nobody takes ---------------------------------------
+
+ROOM = 16  # connections, the fewest that may be configured
+REJECTED = "garrison_connections_rejected_total"
+LIVE = request("GET", "/v2/health/live")
+
+
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory, models):
+    with running(tmp_path_factory.mktemp("narrow"),
+                 {"near": models / "matmul.onnx", "wide": models / "identity.onnx"},
+                 {"limits": {"connections": ROOM, "write_stall": "1s"},
+                  "server": {"loops": 1}}) as server:
+        yield server.wait_model("near").wait_model("wide")
+
+
+def open_now(server):
+    """Connections of the data front; the page itself comes over one of the ops front."""
+    return server.metrics()['garrison_connections{protocol="h1"}'] - 1
+
+
+def test_connections(narrow):
+    """Those beyond the limit wait, in order and unanswered, until another leaves; none is lost,
+    none is rejected, and the ops front has a limit of its own."""
+    before = narrow.metrics()
+    wait_for("nobody", lambda: open_now(narrow) == 0)
+    held = [Wire(narrow.data_port) for _ in range(ROOM)]
+    assert all(wire.send(LIVE).reply().status == 200 for wire in held)
+    waiting = [Wire(port).send(LIVE) for port in (narrow.data_port, narrow.second_port) * 2]
+    for wire in waiting:
+        wire.sock.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            wire.sock.recv(1)
+        wire.sock.settimeout(WAIT)
+    assert open_now(narrow) == ROOM
+    assert all(wire.send(LIVE).reply().status == 200 for wire in held)
+    while waiting:  # one leaves, exactly one comes in
+        held.pop().close()
+        by_sock = {wire.sock: wire for wire in waiting}
+        ready = [by_sock[s] for s in wait_for("the next", lambda: select.select(by_sock, [], [], 0)[0])]
+        assert len(ready) == 1 and ready[0].reply().status == 200
+        assert open_now(narrow) == ROOM
+        waiting.remove(ready[0])
+        held.append(ready[0])
+    for wire in held:
+        wire.close()
+    wait_for("nobody", lambda: open_now(narrow) == 0)
+    moved(narrow, before, REJECTED, 0)
+
+
+def want_much(server):
+    """A connection with a small window that has asked for 16 MB, and the length of the reply."""
+    body, fields = body_of({"INPUT0": np.zeros((16 << 10, 256), np.float32)}, binary=True,
+                           binary_out=True)
+    wire = Wire(server.data_port)
+    wire.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 17)
+    wire.send(request("POST", "/v2/models/wide/infer", body,
+                      [f"{name}: {value}" for name, value in fields.items()]))
+    while b"\r\n\r\n" not in wire.buffer:
+        wire.buffer += wire.sock.recv(1)
+    assert wire.buffer.startswith(b"HTTP/1.1 200 ")
+    return wire, int(re.search(rb"content-length: (\d+)", wire.buffer.lower())[1])
+
+
+def take(wire, count):
+    """Reads up to so many bytes; returns how many came before the end."""
+    got = 0
+    while got < count:
+        try:
+            data = wire.sock.recv(min(count - got, 1 << 16))
+        except ConnectionResetError:
+            break
+        if not data:
+            break
+        got += len(data)
+    return got
+
+
+def test_a_reply_that_nobody_takes(narrow, models):
+    """Cut once no byte was taken for write_stall, and counted; others are served meanwhile."""
+    before, began = narrow.metrics(), time.monotonic()
+    wire, size = want_much(narrow)
+    answers(narrow, models, "matmul", "near")
+    moved(narrow, before, REJECTED, 1, reason="slow")
+    assert time.monotonic() - began >= 1
+    assert 0 < take(wire, size) < size
+    wire.close()
+    moved(narrow, before, "garrison_inference_requests_total", 1, model="wide", outcome="ok")
+    wait_for("the place to be free", lambda: open_now(narrow) == 0)
+
+
+def test_a_reply_that_is_taken_slowly(narrow):
+    """A client that takes a little four times a second gets all of it, however long that takes."""
+    before, began = narrow.metrics(), time.monotonic()
+    wire, size = want_much(narrow)
+    left = size
+    for turn in range(1, 13):
+        left -= take(wire, 1 << 17)
+        wait_for("the next turn", lambda: time.monotonic() - began >= turn / 4)
+    assert take(wire, left) == left
+    wire.close()
+    moved(narrow, before, REJECTED, 0)
