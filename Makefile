@@ -7,6 +7,7 @@
 #   make bench      the figures of bench/RESULTS.md
 #   make fuzz       a minute of fuzzing for each parser; SECONDS_EACH=600 for more
 #   make campaign-t09   the lane under TSan, 10^8 exchanges; adds a row to tests/ledger.csv
+#   make campaign-t01   ten minutes of fuzzing for each parser, or SECONDS_EACH; rows in tests/ledger.csv
 #   make build      the two executables, in build/release
 #   make install    them and the runtime under PREFIX
 PREFIX ?= /usr/local
@@ -43,11 +44,15 @@ campaign-t09:
 	@scripts/setup.sh build test
 	@scripts/campaign.sh t09
 
+campaign-t01:
+	@scripts/setup.sh build runtime test
+	@SECONDS_EACH=$(SECONDS_EACH) scripts/campaign.sh t01
+
 install: build
 	@cmake --install build/release --prefix $(PREFIX)
 
 clean:
 	rm -rf build
 
-.PHONY: setup build demo test lint bench fuzz campaign-t09 install clean
+.PHONY: setup build demo test lint bench fuzz campaign-t01 campaign-t09 install clean
 .NOTPARALLEL:
