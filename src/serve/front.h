@@ -80,6 +80,7 @@ bool front_started(const struct routing *r); /* every version is loaded or given
 void front_on_snapshot(struct front *front, const struct link_message *m);
 void front_on_lane(struct front *front, const struct link_message *m);
 void front_on_lane_drop(struct front *front, const struct link_message *m);
+MUST_USE err front_drain_init(struct front *front, struct fault *f); /* loops are open */
 void front_on_drain(struct front *front, const struct link_message *m);
 void front_on_reply(struct front *front, const struct link_message *m);
 void front_drain_loops(struct front *front, bool closing);

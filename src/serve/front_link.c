@@ -138,6 +138,11 @@ static void on_drain_timer(void *arg)
     timer_set(&front->drain, DRAIN_LOOK_NS);
 }
 
+err front_drain_init(struct front *front, struct fault *f)
+{
+    return timer_init(&front->drain, front->loops[0].loop, on_drain_timer, front, f);
+}
+
 void front_on_drain(struct front *front, const struct link_message *m)
 {
     struct message_front_drain in;
@@ -319,7 +324,7 @@ static err start(struct front *front, const struct link_message *m, struct fault
     if (e == OK)
         e = timer_init(&front->beat, front->loops[0].loop, on_beat, front, f);
     if (e == OK)
-        e = timer_init(&front->drain, front->loops[0].loop, on_drain_timer, front, f);
+        e = front_drain_init(front, f);
     for (uint32_t i = 1; e == OK && i < front->loop_count; i++) {
         if (pthread_create(&front->threads[i], NULL, run_loop, &front->loops[i]) != 0)
             e = fail(f, ERR_UNAVAILABLE, "no thread for a loop");

@@ -1,5 +1,5 @@
-/* A front of one loop in this process: real sockets before it, a thread that plays the worker at
- * the far end of a real lane behind it, and no keeper. */
+/* A front in this process, of as many loops as its settings say: real sockets before it, a thread
+ * that plays the worker at the far end of real lanes behind it, and no keeper. */
 #ifndef GARRISON_TESTS_LOOPBACK_FRONT_RIG_H
 #define GARRISON_TESTS_LOOPBACK_FRONT_RIG_H
 
@@ -27,6 +27,7 @@
 #define RIG_LANE_BYTES (2u << 20)
 #define RIG_WAIT_NS    (20 * NS_PER_S)
 #define RIG_HELD       64u
+#define RIG_LOOPS      2u
 
 /* x FP32 [-1,4] to y, the same. */
 static const struct spec rig_in[] = {
@@ -38,9 +39,9 @@ static const struct signature rig_sig = {
 
 struct rig_worker {
     pthread_t thread;
-    int memfd, wake, loop_wake;
-    struct lane_end *end;
-    uint32_t id;
+    int memfds[RIG_LOOPS], wake; /* a lane to each loop */
+    struct lane_end *ends[RIG_LOOPS];
+    uint32_t loops, id;
     _Atomic bool stop;
     _Atomic bool *hold; /* takes, and answers nothing */
 };
@@ -48,10 +49,9 @@ struct rig_worker {
 struct rig {
     struct front front;
     struct front_settings settings;
-    pthread_t thread;
+    pthread_t threads[RIG_LOOPS];
     int cells;
     uint16_t port;
-    struct ring *events;
     struct rig_worker *worker;
     uint32_t workers;
     uint64_t generation;
@@ -84,8 +84,10 @@ static inline void *rig_work(void *arg)
     struct lane_job held[RIG_HELD];
     uint32_t count = 0;
     while (!atomic_load(&w->stop)) {
-        while (count < RIG_HELD && lane_end_take(w->end, &held[count], NULL) == OK)
-            count++;
+        for (uint32_t i = 0; i < w->loops; i++) {
+            while (count < RIG_HELD && lane_end_take(w->ends[i], &held[count], NULL) == OK)
+                count++;
+        }
         for (uint32_t i = 0; i < count;) { /* what is cancelled ends, held or not */
             if (atomic_load(w->hold) && !lane_end_cancelled(&held[i])) {
                 i++;
@@ -94,14 +96,14 @@ static inline void *rig_work(void *arg)
             rig_answer(&held[i]);
             held[i] = held[--count];
         }
-        if (!lane_ends_sleep(&w->end, 1)) {
+        if (!lane_ends_sleep(w->ends, w->loops)) {
             struct pollfd p = {.fd = w->wake, .events = POLLIN};
             uint64_t n;
             /* a cancellation wakes nobody: whoever holds runs looks now and then */
             if (poll(&p, 1, count > 0 ? 5 : (int)(RIG_WAIT_NS / NS_PER_MS)) == 1)
                 must(read(w->wake, &n, sizeof(n)) == sizeof(n));
         }
-        lane_ends_awake(&w->end, 1);
+        lane_ends_awake(w->ends, w->loops);
     }
     return NULL;
 }
@@ -112,23 +114,24 @@ static inline void rig_poke(int fd)
     must(write(fd, &one, sizeof(one)) == sizeof(one));
 }
 
-/* Runs fn on the loop's thread, where the keeper's messages arrive, and waits for its end. */
+/* Runs fn on the main loop's thread, where the keeper's messages arrive, and waits for its end. */
 struct rig_call {
     struct rig *rig;
-    void (*fn)(struct rig *r);
+    void (*fn)(struct rig *r, void *arg);
+    void *arg;
     _Atomic bool done;
 };
 
 static inline void rig_called(void *arg)
 {
     struct rig_call *call = arg;
-    call->fn(call->rig);
+    call->fn(call->rig, call->arg);
     atomic_store(&call->done, true);
 }
 
-static inline void rig_in_loop(struct rig *r, void (*fn)(struct rig *r))
+static inline void rig_in_loop(struct rig *r, void (*fn)(struct rig *r, void *arg), void *arg)
 {
-    struct rig_call call = {.rig = r, .fn = fn};
+    struct rig_call call = {.rig = r, .fn = fn, .arg = arg};
     must(loop_post(r->front.loops[0].loop, rig_called, &call, NULL) == OK);
     while (!atomic_load(&call.done))
         (void)poll(NULL, 0, 1);
@@ -137,13 +140,14 @@ static inline void rig_in_loop(struct rig *r, void (*fn)(struct rig *r))
 /* --- what the keeper would say -----------------------------------------------------------------
  */
 
-static inline void rig_snapshot(struct rig *r)
+static inline void rig_snapshot(struct rig *r, void *arg)
 {
+    (void)arg;
     const struct snapshot_arm arm = {.weight = SNAPSHOT_WEIGHT_ONE};
     const struct snapshot_version version = {
         .version = STR_LIT("1"),
         .digest = {7},
-        .state = r->refused ? VERSION_FAILED : VERSION_READY,
+        .state = r->refused ? VERSION_FAILED : r->worker ? VERSION_READY : VERSION_LOADING,
         .reason = r->refused ? str_of(r->refused) : STR(""),
         .worker = r->worker ? r->worker->id : SNAPSHOT_NO_WORKER,
         .cells = CELL_OTHER + VERSION_CELLS,
@@ -178,63 +182,85 @@ static inline void rig_snapshot(struct rig *r)
     (void)close(fd);
 }
 
-static inline void rig_offer(struct rig *r)
+static inline void rig_lane(struct rig *r, struct rig_worker *w, uint32_t loop)
+{
+    struct lane_end **end = &w->ends[loop];
+    must(memfd_new("lane", RIG_LANE_BYTES, &w->memfds[loop], NULL) == OK);
+    must(memfd_seal_size(w->memfds[loop], NULL) == OK);
+    must(lane_end_open(w->memfds[loop], RIG_LANE_BYTES, r->front.loops[loop].wake_fd, end, NULL) ==
+         OK);
+    lane_end_signature(*end, &rig_sig);
+    int fds[2] = {dup(w->memfds[loop]), dup(w->wake)};
+    uint8_t room[64];
+    struct message_buffer b = {.at = room, .cap = sizeof(room)};
+    const struct message_lane m = {
+        .worker = w->id, .loop = (uint8_t)loop, .generation = 1, .bytes = RIG_LANE_BYTES};
+    must(message_put_lane(&m, &b, NULL) == OK);
+    const struct link_message in = {.payload = {(char *)room, b.len}, .fds = fds};
+    front_on_lane(&r->front, &in);
+}
+
+static inline void rig_offer(struct rig *r, void *arg)
 {
     struct rig_worker *w = calloc(1, sizeof(*w));
     must(w);
     w->id = ++r->workers;
     w->hold = &r->hold;
+    w->loops = r->front.loop_count;
     w->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    w->loop_wake = r->front.loops[0].wake_fd;
-    must(memfd_new("lane", RIG_LANE_BYTES, &w->memfd, NULL) == OK);
-    must(memfd_seal_size(w->memfd, NULL) == OK);
-    must(lane_end_open(w->memfd, RIG_LANE_BYTES, w->loop_wake, &w->end, NULL) == OK);
-    lane_end_signature(w->end, &rig_sig);
+    for (uint32_t i = 0; i < w->loops; i++)
+        rig_lane(r, w, i);
     must(pthread_create(&w->thread, NULL, rig_work, w) == 0);
-    int fds[2] = {dup(w->memfd), dup(w->wake)};
-    uint8_t room[64];
-    struct message_buffer b = {.at = room, .cap = sizeof(room)};
-    const struct message_lane m = {.worker = w->id, .generation = 1, .bytes = RIG_LANE_BYTES};
-    must(message_put_lane(&m, &b, NULL) == OK);
-    const struct link_message in = {.payload = {(char *)room, b.len}, .fds = fds};
-    front_on_lane(&r->front, &in);
     r->worker = w;
-    rig_snapshot(r);
+    rig_snapshot(r, arg);
 }
 
 /* The worker is gone between two instructions: what it holds is never answered. */
-static inline void rig_drop(struct rig *r)
+static inline void rig_drop(struct rig *r, void *arg)
 {
     struct rig_worker *w = r->worker;
+    (void)arg;
     r->worker = NULL;
     atomic_store(&w->stop, true);
     rig_poke(w->wake);
     must(pthread_join(w->thread, NULL) == 0);
-    uint8_t room[64];
-    struct message_buffer b = {.at = room, .cap = sizeof(room)};
-    const struct message_lane_drop m = {.worker = w->id, .generation = 1};
-    must(message_put_lane_drop(&m, &b, NULL) == OK);
-    const struct link_message in = {.payload = {(char *)room, b.len}};
-    front_on_lane_drop(&r->front, &in);
-    lane_end_close(w->end);
-    (void)close(w->memfd);
+    for (uint32_t i = 0; i < w->loops; i++) {
+        uint8_t room[64];
+        struct message_buffer b = {.at = room, .cap = sizeof(room)};
+        const struct message_lane_drop m = {.worker = w->id, .loop = (uint8_t)i, .generation = 1};
+        must(message_put_lane_drop(&m, &b, NULL) == OK);
+        const struct link_message in = {.payload = {(char *)room, b.len}};
+        front_on_lane_drop(&r->front, &in);
+        lane_end_close(w->ends[i]);
+        (void)close(w->memfds[i]);
+    }
     (void)close(w->wake);
     free(w);
 }
 
+/* Not ready from now on; after the delay what is left has the grace to end. */
+static inline void rig_drain(struct rig *r, void *arg)
+{
+    uint8_t room[64];
+    struct message_buffer b = {.at = room, .cap = sizeof(room)};
+    must(message_put_front_drain(arg, &b, NULL) == OK);
+    const struct link_message in = {.payload = {(char *)room, b.len}};
+    front_on_drain(&r->front, &in);
+}
+
 static inline void rig_publish(struct rig *r)
 {
-    rig_in_loop(r, rig_snapshot);
+    rig_in_loop(r, rig_snapshot, NULL);
 }
 
 static inline void rig_worker_start(struct rig *r)
 {
-    rig_in_loop(r, rig_offer);
+    rig_in_loop(r, rig_offer, NULL);
 }
 
 static inline void rig_worker_kill(struct rig *r)
 {
-    rig_in_loop(r, rig_drop);
+    rig_in_loop(r, rig_drop, NULL);
 }
 
 /* --- the front ---------------------------------------------------------------------------------
@@ -295,33 +321,52 @@ static inline struct front_settings rig_settings(void)
     };
 }
 
-static inline struct rig *rig_new(const struct front_settings *settings)
+static inline void rig_loops(struct rig *r)
 {
-    static const struct watch_calls calls = {.open = rig_watch_open, .ring = rig_watch_ring};
-    struct rig *r = calloc(1, sizeof(*r));
-    must(r);
     struct front *front = &r->front;
-    struct front_loop *l = &front->loops[0];
     const struct socket_address at = {.ip = {127, 0, 0, 1}, .family = 4};
-    int fd = -1;
+    int fds[RIG_LOOPS];
+    must(socket_listen(&at, front->loop_count, fds, &r->port, NULL) == OK);
+    for (uint32_t i = 0; i < front->loop_count; i++) {
+        struct front_loop *l = &front->loops[i];
+        l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        must(front_loop_open(l, front, i, NULL) == OK);
+        must(account_loop_open(l, NULL) == OK);
+        must(front_loop_listen(l, fds[i], NULL) == OK);
+    }
+    must(front_drain_init(front, NULL) == OK);
+    for (uint32_t i = 0; i < front->loop_count; i++)
+        must(pthread_create(&r->threads[i], NULL, rig_loop, front->loops[i].loop) == 0);
+}
+
+/* A front without models; calls are its watch side. */
+static inline struct rig *rig_bare(const struct front_settings *settings, enum role role,
+                                   const struct watch_calls *calls)
+{
+    struct rig *r = calloc(1, sizeof(*r));
+    must(r && settings->loops <= RIG_LOOPS);
+    struct front *front = &r->front;
     r->settings = *settings;
     front->settings = &r->settings;
-    front->role = ROLE_DATA_FRONT;
-    front->side = ROUTE_ON_DATA;
-    front->loop_count = 1;
+    front->role = role;
+    front->side = role == ROLE_OPS_FRONT ? ROUTE_ON_OPS : ROUTE_ON_DATA;
+    front->loop_count = role == ROLE_OPS_FRONT ? 1 : settings->loops;
     front->limits = INFER_LIMITS_DEFAULT;
     front->h1_limits = H1_LIMITS_DEFAULT;
     front->h1_limits.body = settings->body;
-    front->watch_calls = &calls;
+    front->watch_calls = calls;
     must(pthread_mutex_init(&front->lock, NULL) == 0);
-    l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    must(segment_new(CELL_SHARDS(1), cell_count(1), &r->cells, NULL) == OK);
+    must(segment_new(CELL_SHARDS(settings->loops), cell_count(1), &r->cells, NULL) == OK);
     must(account_front_open(front, r->cells, -1, NULL) == OK);
-    must(front_loop_open(l, front, 0, NULL) == OK);
-    must(account_loop_open(l, NULL) == OK);
-    must(socket_listen(&at, 1, &fd, &r->port, NULL) == OK);
-    must(front_loop_listen(l, fd, NULL) == OK);
-    must(pthread_create(&r->thread, NULL, rig_loop, l->loop) == 0);
+    rig_loops(r);
+    return r;
+}
+
+/* A data front whose model m has a worker. */
+static inline struct rig *rig_new(const struct front_settings *settings)
+{
+    static const struct watch_calls calls = {.open = rig_watch_open, .ring = rig_watch_ring};
+    struct rig *r = rig_bare(settings, ROLE_DATA_FRONT, &calls);
     rig_worker_start(r);
     return r;
 }
@@ -359,19 +404,58 @@ static inline uint64_t rig_outcomes(const struct rig *r)
     return sum;
 }
 
+static inline uint32_t rig_conns(const struct rig *r)
+{
+    uint32_t sum = 0;
+    for (uint32_t i = 0; i < r->front.loop_count; i++)
+        sum += atomic_load(&r->front.loops[i].conns);
+    return sum;
+}
+
 /* Waits until nobody is connected and nothing is held; a deadline fails the test. */
 static inline void rig_quiet(struct rig *r)
 {
     const uint64_t end = clock_ns() + RIG_WAIT_NS;
-    while (atomic_load(&r->front.loops[0].conns) > 0 || atomic_load(&r->front.bodies_out) > 0 ||
+    while (rig_conns(r) > 0 || atomic_load(&r->front.bodies_out) > 0 ||
            rig_fixed(r, FIXED_CONNECTIONS) > 0 || rig_fixed(r, FIXED_IN_FLIGHT) > 0) {
         if (clock_ns() > end)
             fail_msg("the front does not fall silent: %u connections, %lu bytes, %lu in flight",
-                     atomic_load(&r->front.loops[0].conns),
-                     (unsigned long)atomic_load(&r->front.bodies_out),
+                     rig_conns(r), (unsigned long)atomic_load(&r->front.bodies_out),
                      (unsigned long)rig_fixed(r, FIXED_IN_FLIGHT));
         (void)poll(NULL, 0, 1);
     }
+}
+
+/* Every request on an inference route has one outcome. */
+static inline void rig_identity(struct rig *r)
+{
+    rig_quiet(r);
+    assert_int_equal(rig_outcomes(r), atomic_load(&r->sent));
+}
+
+/* Waits for a count, which the front moves. */
+static inline void rig_wait_pair(struct rig *r, enum pair pair, uint64_t want)
+{
+    const uint64_t end = clock_ns() + RIG_WAIT_NS;
+    while (rig_pair(r, pair) < want && clock_ns() < end)
+        (void)poll(NULL, 0, 1);
+    assert_int_equal(rig_pair(r, pair), want);
+}
+
+static inline void rig_wait_lane(struct rig *r, uint32_t waiting, uint32_t in_flight)
+{
+    const uint64_t end = clock_ns() + RIG_WAIT_NS;
+    while (clock_ns() < end) {
+        (void)pthread_mutex_lock(&r->front.lock);
+        const struct backend_shared *s = r->front.shared;
+        const bool there =
+            s && atomic_load(&s->waiting) == waiting && atomic_load(&s->in_flight) == in_flight;
+        (void)pthread_mutex_unlock(&r->front.lock);
+        if (there)
+            return;
+        (void)poll(NULL, 0, 1);
+    }
+    fail_msg("the lane is not as it should be");
 }
 
 /* Ends the threads. The front keeps its memory, as it does in life: it is reachable. */
@@ -381,8 +465,10 @@ static inline void rig_end(struct rig *r)
     rig_quiet(r);
     if (r->worker)
         rig_worker_kill(r);
-    loop_stop(r->front.loops[0].loop);
-    must(pthread_join(r->thread, NULL) == 0);
+    for (uint32_t i = 0; i < r->front.loop_count; i++) {
+        loop_stop(r->front.loops[i].loop);
+        must(pthread_join(r->threads[i], NULL) == 0);
+    }
     r->before = kept;
     kept = r;
 }

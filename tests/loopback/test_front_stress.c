@@ -18,13 +18,6 @@ static int teardown(void **state)
     return 0;
 }
 
-/* Every request on an inference route has one outcome. */
-static void assert_identity(struct rig *r)
-{
-    rig_quiet(r);
-    assert_int_equal(rig_outcomes(r), atomic_load(&r->sent));
-}
-
 /* The request leaves by half-close once the front has it, so that it is surely counted. */
 static void leave(int fd)
 {
@@ -33,31 +26,6 @@ static void leave(int fd)
     while (recv(fd, &byte, 1, 0) > 0)
         continue;
     (void)close(fd);
-}
-
-/* Waits for a count, which the front moves. */
-static void wait_pair(struct rig *r, enum pair pair, uint64_t want)
-{
-    const uint64_t end = clock_ns() + RIG_WAIT_NS;
-    while (rig_pair(r, pair) < want && clock_ns() < end)
-        (void)poll(NULL, 0, 1);
-    assert_int_equal(rig_pair(r, pair), want);
-}
-
-static void wait_lane(struct rig *r, uint32_t waiting, uint32_t in_flight)
-{
-    const uint64_t end = clock_ns() + RIG_WAIT_NS;
-    while (clock_ns() < end) {
-        (void)pthread_mutex_lock(&r->front.lock);
-        const struct backend_shared *s = r->front.shared;
-        const bool there =
-            s && atomic_load(&s->waiting) == waiting && atomic_load(&s->in_flight) == in_flight;
-        (void)pthread_mutex_unlock(&r->front.lock);
-        if (there)
-            return;
-        (void)poll(NULL, 0, 1);
-    }
-    fail_msg("the lane is not as it should be");
 }
 
 static void infer__refusals_are_counted_once_under_their_route(void **state)
@@ -105,9 +73,9 @@ static void infer__refusals_are_counted_once_under_their_route(void **state)
             fail_msg("case %zu: status %d, want %d", i, a.status, cases[i].status);
         assert_non_null(strstr(a.bytes, "x-garrison-error: "));
         assert_null(strstr(a.bytes, "traceparent: 00-00000000000000000000000000000000"));
-        wait_pair(r, cases[i].pair, before + 1);
+        rig_wait_pair(r, cases[i].pair, before + 1);
     }
-    assert_identity(r);
+    rig_identity(r);
 }
 
 /* A body over the limit is refused by the framing, before the gate: its model is known all the
@@ -125,7 +93,7 @@ static void infer__a_refused_frame_names_the_version(void **state)
     (void)close(fd);
     assert_int_equal(a.status, 413);
     assert_non_null(strstr(a.bytes, "x-garrison-model-version: 1\r\n"));
-    assert_identity(r);
+    rig_identity(r);
 }
 
 static void infer__answers_json(void **state)
@@ -140,7 +108,7 @@ static void infer__answers_json(void **state)
     assert_int_equal(sscanf(data + 8, "%lf,%lf,%lf,%lf", &v[0], &v[1], &v[2], &v[3]), 4);
     assert_true(v[0] == 7 && v[1] == 2 && v[2] == 3.5 && v[3] == -4);
     assert_non_null(strstr(a.bytes + a.head, "\"id\":\"7\""));
-    assert_identity(r);
+    rig_identity(r);
 }
 
 static void infer__answers_binary(void **state)
@@ -169,7 +137,7 @@ static void infer__answers_binary(void **state)
     assert_int_equal(a.status, 200);
     assert_true(a.body > sizeof(rows));
     assert_memory_equal(a.bytes + a.head + a.body - sizeof(rows), rows, sizeof(rows));
-    assert_identity(r);
+    rig_identity(r);
 }
 
 static uint32_t crc32_of(const char *at, size_t len)
@@ -205,7 +173,7 @@ static void infer__takes_gzip(void **state)
     (void)close(fd);
     assert_int_equal(a.status, 200);
     assert_non_null(strstr(a.bytes + a.head, "\"id\":\"9\""));
-    assert_identity(r);
+    rig_identity(r);
 }
 
 static void infer__answers_a_pipeline_in_order(void **state)
@@ -234,7 +202,7 @@ static void infer__answers_a_pipeline_in_order(void **state)
             assert_non_null(strstr(a.bytes + a.head, id));
     }
     (void)close(fd);
-    assert_identity(r);
+    rig_identity(r);
 }
 
 static void infer__is_late_on_time(void **state)
@@ -246,10 +214,10 @@ static void infer__is_late_on_time(void **state)
     rig_ask(r, "x-request-timeout-ms: 50\r\n", RIG_BODY(1), &a);
     assert_int_equal(a.status, 504);
     assert_true(clock_ns() - began >= 50 * NS_PER_MS);
-    wait_pair(r, PAIR_TIMEOUT_RUNNING, 1);
+    rig_wait_pair(r, PAIR_TIMEOUT_RUNNING, 1);
     atomic_store(&r->hold, false);
-    assert_identity(r);
-    wait_lane(r, 0, 0); /* the extent comes back when the worker lets go */
+    rig_identity(r);
+    rig_wait_lane(r, 0, 0); /* the extent comes back when the worker lets go */
 }
 
 /* Fills lane (2) and queue (8), is refused, leaves in both, and finds everything free again. */
@@ -265,16 +233,16 @@ static void infer__queue_full_and_clients_that_leave(void **state)
         fds[i] = rig_connect(r);
         atomic_fetch_add(&r->sent, 1);
         assert_true(rig_send(fds[i], bytes, len));
-        wait_lane(r, i < 2 ? 0 : i - 1, i < 2 ? i + 1 : 2);
+        rig_wait_lane(r, i < 2 ? 0 : i - 1, i < 2 ? i + 1 : 2);
     }
     rig_ask(r, "", RIG_BODY(4), &a);
     assert_int_equal(a.status, 429);
     assert_non_null(strstr(a.bytes, "Exceeds maximum queue size"));
     assert_non_null(strstr(a.bytes, "Retry-After: "));
     leave(fds[9]);
-    wait_pair(r, PAIR_CANCELLED_QUEUED, 1);
+    rig_wait_pair(r, PAIR_CANCELLED_QUEUED, 1);
     leave(fds[0]);
-    wait_pair(r, PAIR_CANCELLED_RUNNING, 1);
+    rig_wait_pair(r, PAIR_CANCELLED_RUNNING, 1);
     atomic_store(&r->hold, false);
     rig_poke(r->worker->wake);
     for (uint32_t i = 1; i < 9; i++) {
@@ -282,8 +250,8 @@ static void infer__queue_full_and_clients_that_leave(void **state)
         assert_int_equal(a.status, 200);
         (void)close(fds[i]);
     }
-    assert_identity(r);
-    wait_lane(r, 0, 0);
+    rig_identity(r);
+    rig_wait_lane(r, 0, 0);
 }
 
 static void infer__a_lost_worker_costs_what_it_ran(void **state)
@@ -298,7 +266,7 @@ static void infer__a_lost_worker_costs_what_it_ran(void **state)
         fds[i] = rig_connect(r);
         atomic_fetch_add(&r->sent, 1);
         assert_true(rig_send(fds[i], bytes, len));
-        wait_lane(r, i < 2 ? 0 : i - 1, i < 2 ? i + 1 : 2);
+        rig_wait_lane(r, i < 2 ? 0 : i - 1, i < 2 ? i + 1 : 2);
     }
     rig_worker_kill(r);
     for (uint32_t i = 0; i < 2; i++) {
@@ -317,8 +285,16 @@ static void infer__a_lost_worker_costs_what_it_ran(void **state)
         assert_int_equal(a.status, 200);
         (void)close(fds[i]);
     }
-    assert_identity(r);
-    wait_lane(r, 0, 0);
+    rig_identity(r);
+    rig_wait_lane(r, 0, 0);
+}
+
+static int setup_two(void **state)
+{
+    struct front_settings s = rig_settings();
+    s.loops = 2;
+    *state = rig_new(&s);
+    return 0;
 }
 
 static void infer__tells_why_a_version_has_failed_and_no_time_to_come_back(void **state)
@@ -404,7 +380,7 @@ static void infer__waits_for_room_as_long_as_it_must(void **state)
         fds[i] = rig_connect(r);
         atomic_fetch_add(&r->sent, 1);
         assert_true(rig_send(fds[i], bytes, len));
-        wait_lane(r, i, 1);
+        rig_wait_lane(r, i, 1);
     }
     for (uint32_t i = 0; i < 300; i++) { /* each gets behind it, and leaves */
         const int fd = rig_connect(r);
@@ -416,7 +392,7 @@ static void infer__waits_for_room_as_long_as_it_must(void **state)
     rig_poke(r->worker->wake);
     for (uint32_t i = 0; i < 2; i++)
         assert_int_equal(read_large(fds[i]), 200);
-    assert_identity(r);
+    rig_identity(r);
 }
 
 struct client {
@@ -485,8 +461,21 @@ static void infer__a_storm_loses_and_counts_nothing_twice(void **state)
         ok += clients[i].ok;
     }
     assert_true(ok > STORM_CLIENTS * STORM_REQUESTS / 4);
-    assert_identity(r);
-    wait_lane(r, 0, 0);
+    rig_identity(r);
+    rig_wait_lane(r, 0, 0);
+}
+
+/* Snapshots, lanes and their loss go from the main loop to the other one in the midst of it. */
+static void infer__a_storm_over_two_loops(void **state)
+{
+    struct rig *r = *state;
+    struct segment s;
+    infer__a_storm_loses_and_counts_nothing_twice(state);
+    must(segment_map(r->cells, &s, NULL) == OK);
+    for (uint32_t i = 0; i < 2; i++) /* the kernel spread the clients */
+        assert_true(cell_get(segment_shard(&s, i),
+                             CELL_OTHER + VERSION_CELLS + VERSION_PAIRS + PAIR_OK_NONE) > 0);
+    segment_unmap(&s);
 }
 
 int main(void)
@@ -506,6 +495,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(infer__waits_for_room_as_long_as_it_must, setup_small,
                                         teardown),
         T(infer__a_storm_loses_and_counts_nothing_twice),
+        cmocka_unit_test_setup_teardown(infer__a_storm_over_two_loops, setup_two, teardown),
 #undef T
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
