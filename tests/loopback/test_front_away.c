@@ -1,7 +1,7 @@
 /* Calls that are with somebody else (CALL_AWAY): the keeper's status, the watch thread's page. The
  * answer comes, or does not, or finds its client gone; nothing is answered twice and nothing is
  * kept. */
-#include "front_rig.h"
+#include "front_client.h"
 
 struct asked { /* of the watch side; done is read once count says that it is there */
     void (*done)(void *arg, const struct watch_page *page);

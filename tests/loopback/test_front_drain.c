@@ -1,6 +1,6 @@
 /* The end of a front, as the keeper asks for it: what is under way ends within the grace or is
  * answered when that is over, and each request is counted once. */
-#include "front_rig.h"
+#include "front_client.h"
 
 #define ASKED 6u
 

@@ -1,6 +1,6 @@
 /* A front between real clients and a real lane: what is answered is the model's, what is refused,
  * late, cancelled or lost is counted once, and nothing is held in the end. */
-#include "front_rig.h"
+#include "front_client.h"
 
 #define STORM_CLIENTS  4u
 #define STORM_REQUESTS 250u

@@ -2,7 +2,7 @@
  * that one connection and its request make: the client is answered or disconnected, nothing is held
  * afterwards, and the next request succeeds. Linked with --wrap for the allocators
  * (CMakeLists.txt). */
-#include "front_rig.h"
+#include "front_client.h"
 
 #include <limits.h>
 
