@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Long runs that do not belong in every change. Each adds a row to tests/ledger.csv.
 #
-# usage: scripts/campaign.sh t09      the lane under ThreadSanitizer, LANE_EXCHANGES (10^8) exchanges
-#        scripts/campaign.sh t01      each fuzz/NAME.c for SECONDS_EACH (600); a row a target
+# usage: scripts/campaign.sh t09             the lane under ThreadSanitizer, LANE_EXCHANGES (10^8)
+#        scripts/campaign.sh t01 [NAME...]   each fuzz/NAME.c, or those named, for SECONDS_EACH
+#                                            (600); a row a target
 # exit   0 passed, 1 failed, 2 no such campaign
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -39,7 +40,9 @@ t01)
     scripts/build.sh fuzz
     libfuzzer=libfuzzer-$("$(clang_or_default clang)" -dumpversion)
     failed=0
-    for driver in fuzz/*.c; do
+    shift
+    [ $# -gt 0 ] || set -- fuzz/*.c
+    for driver in "$@"; do
         name=${driver##*/}
         fuzz_one "${name%.c}" "${SECONDS_EACH:-600}" || failed=1
     done
