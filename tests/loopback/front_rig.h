@@ -172,7 +172,9 @@ static inline void rig_snapshot(struct rig *r, void *arg)
     const struct snapshot_version version = {
         .version = STR_LIT("1"),
         .digest = {7},
-        .state = r->refused ? VERSION_FAILED : r->worker ? VERSION_READY : VERSION_LOADING,
+        .state = r->refused  ? VERSION_FAILED
+                 : r->worker ? VERSION_READY
+                             : VERSION_LOADING,
         .reason = r->refused ? str_of(r->refused) : STR(""),
         .worker = r->worker ? r->worker->id : SNAPSHOT_NO_WORKER,
         .cells = CELL_OTHER + VERSION_CELLS,

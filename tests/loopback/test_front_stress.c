@@ -309,7 +309,7 @@ static void infer__tells_why_a_version_has_failed_and_no_time_to_come_back(void 
         fds[i] = rig_connect(r);
         atomic_fetch_add(&r->sent, 1);
         assert_true(rig_send(fds[i], bytes, len));
-        wait_lane(r, i < 2 ? 0 : 1, i < 2 ? i + 1 : 2);
+        rig_wait_lane(r, i < 2 ? 0 : 1, i < 2 ? i + 1 : 2);
     }
     rig_worker_kill(r);
     for (uint32_t i = 0; i < 2; i++) {
@@ -333,7 +333,7 @@ static void infer__tells_why_a_version_has_failed_and_no_time_to_come_back(void 
     }
     (void)close(fds[2]);
     atomic_store(&r->hold, false);
-    assert_identity(r);
+    rig_identity(r);
 }
 
 static int setup_small(void **state)
