@@ -50,10 +50,8 @@ bool h1_idle(const struct h1 *h)
 
 const struct request_head *h1_begun(struct h1 *h)
 {
-    str authority;
     if (h->head.target.len == 0)
         return NULL;
-    (void)h1_line_target(h->head.target, h->head.method, &authority, &h->head.path, &h->head.query);
     h->head.fields = h->fields;
     return &h->head;
 }
