@@ -62,7 +62,7 @@ int main(int argc, char **argv)
         return role_main(word + 7, argc - 2, argv + 2);
     if (strncmp(word, "--print=", 8) == 0)
         return print_page(word + 8);
-    if (strcmp(word, "--help") == 0)
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
         word = "help";
     else if (strcmp(word, "--version") == 0)
         word = "version";

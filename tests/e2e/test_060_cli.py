@@ -248,6 +248,7 @@ def test_version_help_and_completion(server):
     for command in ("serve", "check", "infer", "status", "version", "help", "completion"):
         assert f"\n  {command} " in listed
         about = run(command, "--help")
+        assert run(command, "-h").stdout == about.stdout
         assert about.returncode == 0 and f"usage: garrison {command}" in about.stdout
         assert about.stdout == run("help", command).stdout
     script = run("completion", "bash").stdout
