@@ -29,6 +29,15 @@ static inline void num_put_two(char *out, unsigned v) /* v < 100 */
     memcpy(out, num_pairs + (size_t)2 * v, 2);
 }
 
+/* The value of a hex digit of either case, or -1. */
+static inline int num_hex_digit(char c)
+{
+    const char low = (char)(c | 0x20);
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
+}
+
 /* Lower-case hex of n bytes into out (2 n bytes, no NUL). */
 void num_put_hex(char *out, const void *bytes, unsigned n);
 

@@ -16,21 +16,13 @@ static bool ip4_read(str s, uint8_t ret[4])
     return true;
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    const int lower = c | 0x20;
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 static bool group_read(str s, uint8_t ret[2])
 {
     unsigned value = 0;
     if (s.len == 0 || s.len > 4)
         return false;
     for (size_t i = 0; i < s.len; i++) {
-        const int digit = hex_value(s.at[i]);
+        const int digit = num_hex_digit(s.at[i]);
         if (digit < 0)
             return false;
         value = value << 4 | (unsigned)digit;

@@ -12,16 +12,6 @@
 
 #define TEXT_BYTES_MAX (64ull << 20)
 
-/* The runtime takes bytes that it only reads as void *. */
-static void *unconst(const void *p)
-{
-    union {
-        const void *in;
-        void *out;
-    } u = {.in = p};
-    return u.out;
-}
-
 /* --- weights in other files --------------------------------------------------------------------
  */
 
@@ -73,11 +63,11 @@ static err weight_make(const struct model_opts *opts, const struct scan_external
             f, ERR_INPUT,
             "\"%.*s\" wants %" PRIu64 " bytes at %" PRIu64 " of file \"%.*s\", which has %" PRIu64,
             STR_ARG(shown), want, x->offset, STR_ARG(str_cut(x->location, 0, 80)), file->bytes);
-    return ort_check(
-        o,
-        o->CreateTensorWithDataAsOrtValue(o->memory, unconst((const uint8_t *)file->at + x->offset),
-                                          want, x->shape.dim, x->shape.rank, x->onnx, ret),
-        ERR_ENGINE, "weights", f);
+    return ort_check(o,
+                     o->CreateTensorWithDataAsOrtValue(
+                         o->memory, model_unconst((const uint8_t *)file->at + x->offset), want,
+                         x->shape.dim, x->shape.rank, x->onnx, ret),
+                     ERR_ENGINE, "weights", f);
 }
 
 static err weights_make(const struct model_opts *opts, const struct scan *scan, struct weights *w,

@@ -16,4 +16,14 @@ struct model {
     struct zipmap **zipmaps; /* by output; NULL where it is a tensor */
 };
 
+/* The runtime takes bytes that it only reads as void *. */
+static inline void *model_unconst(const void *p)
+{
+    union {
+        const void *in;
+        void *out;
+    } u = {.in = p};
+    return u.out;
+}
+
 #endif

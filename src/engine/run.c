@@ -30,15 +30,6 @@ struct run {
     struct run_times times;
 };
 
-static void *unconst(const void *p)
-{
-    union {
-        const void *in;
-        void *out;
-    } u = {.in = p};
-    return u.out;
-}
-
 err run_new(const struct model *m, struct run **ret_run, struct fault *f)
 {
     const size_t inputs = (size_t)m->sig.input_count + 1;
@@ -145,7 +136,7 @@ static err make_input(const struct ort *o, const struct spec *spec, const struct
         return fail(f, ERR_ENGINE, "input \"%.*s\" is not aligned",
                     STR_ARG(str_cut(spec->name, 0, 80)));
     return ort_check(o,
-                     o->CreateTensorWithDataAsOrtValue(o->memory, unconst(v->at), v->len,
+                     o->CreateTensorWithDataAsOrtValue(o->memory, model_unconst(v->at), v->len,
                                                        v->shape.dim, v->shape.rank,
                                                        dtype_onnx(spec->dtype), ret),
                      ERR_ENGINE, "input", f);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/must.h"
+#include "base/num.h"
 #include "proto/h1_line.h"
 
 #define BUFFER_FIRST_BYTES 2048u
@@ -335,23 +336,12 @@ static void trailer_line(struct h1 *h, str *input)
         (void)count_field(h, line.len);
 }
 
-static int hex_of(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 /* Reads the digits of a chunk size and the CR behind them. */
 static void chunk_size(struct h1 *h, str *input)
 {
     while (input->len > 0) {
         const char c = input->at[0];
-        const int digit = hex_of(c);
+        const int digit = num_hex_digit(c);
         if (digit < 0 && (c != '\r' || h->digits == 0)) {
             refuse(h, ERR_INPUT, "a chunk size is not hex digits and CRLF");
             return;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "base/num.h"
 #include "base/utf8.h"
 #include "proto/num_read.h"
 
@@ -57,14 +58,6 @@ static inline const char *plain_end(const char *p, const char *end)
     return p;
 }
 
-static int hex_of(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    const char low = (char)(c | 0x20);
-    return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
-}
-
 /* Four hex digits, or -1. */
 static int32_t unit_at(const char *p, const char *end)
 {
@@ -73,7 +66,7 @@ static int32_t unit_at(const char *p, const char *end)
     if (end - p < 4)
         return -1;
     for (int i = 0; i < 4; i++) {
-        const int digit = hex_of(p[i]);
+        const int digit = num_hex_digit(p[i]);
         if (digit < 0)
             return -1;
         v = v << 4 | digit;

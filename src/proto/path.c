@@ -2,6 +2,7 @@
  * not hold is refused, never folded away. */
 #include "proto/path.h"
 
+#include "base/num.h"
 #include "proto/charset.h"
 
 /* Letters, digits and "._-"; the same and '+'. */
@@ -10,17 +11,6 @@ static const struct charset version_set =
     CHARSET(0x03FF680000000000u, 0x07FFFFFE87FFFFFEu, '0', '9');
 /* Printable ASCII but '%' and '\\': as it stands, a segment of these holds nothing refused. */
 static const struct charset plain_set = CHARSET(0xFFFFFFDF00000000u, 0x7FFFFFFFEFFFFFFFu, '-', '9');
-
-static int hex_of(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
 
 /* Decodes a segment with at least one '%' into the arena. */
 static err decode(str raw, struct arena *a, str *ret, struct fault *f)
@@ -32,8 +22,8 @@ static err decode(str raw, struct arena *a, str *ret, struct fault *f)
     for (size_t i = 0; i < raw.len; i++) {
         char c = raw.at[i];
         if (c == '%') {
-            const int high = i + 2 < raw.len ? hex_of(raw.at[i + 1]) : -1;
-            const int low = i + 2 < raw.len ? hex_of(raw.at[i + 2]) : -1;
+            const int high = i + 2 < raw.len ? num_hex_digit(raw.at[i + 1]) : -1;
+            const int low = i + 2 < raw.len ? num_hex_digit(raw.at[i + 2]) : -1;
             if (high < 0 || low < 0)
                 return fail(f, ERR_INPUT, "the path has a '%%' without two hex digits");
             c = (char)(high << 4 | low);
