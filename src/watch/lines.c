@@ -83,10 +83,10 @@ static uint64_t line_ends(const char *at, size_t len)
     return n;
 }
 
-struct lines_result lines_write(struct lines *l, int wait_ms)
+struct lines_result lines_write(struct lines *l, uint64_t keep, int wait_ms)
 {
     struct lines_result r = {0, 0};
-    while (l->waiting > 0 && log_takes(l->fd, wait_ms)) {
+    while (l->waiting > keep && log_takes(l->fd, wait_ms)) {
         wait_ms = 0;
         const str piece = next_piece(l);
         const ssize_t n = write(l->fd, piece.at, piece.len);

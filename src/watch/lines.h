@@ -27,8 +27,9 @@ struct lines_result {
     uint64_t failed; /* nobody reads any more, or the disk is full: lost */
 };
 
-/* Writes for as long as fd takes something; waits at most wait_ms for it to begin. */
-struct lines_result lines_write(struct lines *l, int wait_ms);
+/* Writes for as long as fd takes something and more than keep bytes wait; waits at most wait_ms for
+ * it to begin. */
+struct lines_result lines_write(struct lines *l, uint64_t keep, int wait_ms);
 
 uint64_t lines_waiting_bytes(const struct lines *l);
 

@@ -21,7 +21,6 @@
 #define BUSY_TURN_MS 2
 #define BUSY_EVENTS  64u /* a turn, from which on the next one is short */
 #define QUIET_TURNS  25u
-#define BATCH        16u /* lines */
 #define JOBS_MAX     2u
 #define RECORD       256u
 
@@ -48,14 +47,16 @@ struct watcher {
 /* Lines ------------------------------------------------------------------------------------------
  */
 
-static void write_lines(struct watcher *w, int wait_ms)
+/* returns whether any line has gone */
+static bool write_lines(struct watcher *w, uint64_t keep, int wait_ms)
 {
-    const struct lines_result r = lines_write(w->lines, wait_ms);
+    const struct lines_result r = lines_write(w->lines, keep, wait_ms);
     if (r.written > 0)
         cell_add(w->shard, FIXED_LINES_WRITTEN, r.written);
     if (r.failed > 0)
         cell_add(w->shard, FIXED_LINES_FAILED, r.failed);
     cell_set(w->shard, FIXED_LINES_WAITING, (lines_waiting_bytes(w->lines) + RECORD - 1) / RECORD);
+    return r.written + r.failed > 0;
 }
 
 static void put_line(struct watcher *w, const struct event *e, uint32_t len)
@@ -81,6 +82,7 @@ static void note_ring(struct watcher *w, uint32_t i)
 static uint64_t drain(struct watcher *w)
 {
     uint64_t seen = 0, waiting = 0;
+    bool flows = true;
     for (uint32_t i = 0; i < w->o.rings; i++) {
         const void *record;
         uint32_t len;
@@ -89,13 +91,14 @@ static uint64_t drain(struct watcher *w)
             if (w->o.access && len >= sizeof(struct event))
                 put_line(w, record, len);
             ring_done(w->rings[i]);
-            if (++seen % BATCH == 0)
-                write_lines(w, 0);
+            seen++;
+            if (flows && lines_waiting_bytes(w->lines) >= LINES_WRITE_MAX) /* while they are warm */
+                flows = write_lines(w, LINES_WRITE_MAX - 1, 0);
         }
         note_ring(w, i);
     }
     cell_set(w->shard, FIXED_EVENTS_WAITING, waiting / RECORD);
-    write_lines(w, 0);
+    (void)write_lines(w, 0, 0);
     return seen;
 }
 
@@ -112,7 +115,7 @@ static void last_lines(struct watcher *w)
 {
     const uint64_t end = clock_ns() + NS_PER_S;
     while (lines_waiting_bytes(w->lines) > 0 && clock_ns() < end)
-        write_lines(w, TURN_MS);
+        (void)write_lines(w, 0, TURN_MS);
 }
 
 static void rest(long ms)
@@ -135,7 +138,7 @@ static void *drain_loop(void *arg)
         }
         uint64_t count;
         if (lines_waiting_bytes(w->lines) > 0)
-            write_lines(w, TURN_MS);
+            (void)write_lines(w, 0, TURN_MS);
         else if (quiet < QUIET_TURNS ||
                  (!sleep_rings(w) && read(w->wake, &count, sizeof(count)) < 0))
             rest(seen < BUSY_EVENTS ? TURN_MS : BUSY_TURN_MS);

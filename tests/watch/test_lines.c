@@ -65,10 +65,10 @@ static void lines_write__does_not_wait_for_a_reader(void **state)
     rig_open(&r);
     for (uint32_t i = 0; i < 8; i++)
         assert_true(lines_put(r.lines, line_of(line, i, 1000)));
-    const struct lines_result first = lines_write(r.lines, 0);
+    const struct lines_result first = lines_write(r.lines, 0, 0);
     assert_int_equal(first.written, 4); /* one piece of 4000 bytes */
     assert_int_equal(first.failed, 0);
-    const struct lines_result second = lines_write(r.lines, 1);
+    const struct lines_result second = lines_write(r.lines, 0, 1);
     assert_int_equal(second.written + second.failed, 0);
     assert_int_equal(lines_waiting_bytes(r.lines), 4000);
     rig_close(&r);
@@ -85,7 +85,7 @@ static void lines_write__counts_lines_that_nobody_will_read(void **state)
     r.fds[0] = -1;
     for (uint32_t i = 0; i < 8; i++)
         assert_true(lines_put(r.lines, line_of(line, i, 900)));
-    const struct lines_result all = lines_write(r.lines, 0);
+    const struct lines_result all = lines_write(r.lines, 0, 0);
     assert_int_equal(all.written, 0);
     assert_int_equal(all.failed, 8);
     assert_int_equal(lines_waiting_bytes(r.lines), 0);
@@ -104,7 +104,7 @@ static void lines_write__makes_each_write_whole_lines(void **state)
         seed = seed * 1664525u + 1013904223u;
         while (lines_put(r.lines, line_of(line, put, 8 + (seed >> 16) % 1500)))
             put++;
-        const struct lines_result result = lines_write(r.lines, 0);
+        const struct lines_result result = lines_write(r.lines, 0, 0);
         assert_int_equal(result.failed, 0);
         const ssize_t n = read(r.fds[0], piece, sizeof(piece));
         assert_true(n > 0 && n <= (ssize_t)LINES_WRITE_MAX);
@@ -120,6 +120,20 @@ static void lines_write__makes_each_write_whole_lines(void **state)
     rig_close(&r);
 }
 
+static void lines_write__keeps_what_it_is_told_to(void **state)
+{
+    (void)state;
+    struct rig r;
+    char line[LINES_WRITE_MAX];
+    rig_open(&r);
+    for (uint32_t i = 0; i < 4; i++)
+        assert_true(lines_put(r.lines, line_of(line, i, 1300)));
+    assert_int_equal(lines_write(r.lines, 4 * 1300, 0).written, 0);
+    assert_int_equal(lines_write(r.lines, LINES_WRITE_MAX - 1, 0).written, 3);
+    assert_int_equal(lines_waiting_bytes(r.lines), 1300);
+    rig_close(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -127,6 +141,7 @@ int main(void)
         cmocka_unit_test(lines_write__does_not_wait_for_a_reader),
         cmocka_unit_test(lines_write__counts_lines_that_nobody_will_read),
         cmocka_unit_test(lines_write__makes_each_write_whole_lines),
+        cmocka_unit_test(lines_write__keeps_what_it_is_told_to),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
