@@ -24,9 +24,10 @@ enum {
 
 struct json json_over(str text, const struct json_limits *limits)
 {
+    const char *end = text.len > 0 ? text.at + text.len : text.at; /* which may be NULL */
+
     must(limits->depth <= JSON_DEPTH_MAX);
-    return (struct json){
-        .from = text.at, .at = text.at, .end = text.at + text.len, .limits = *limits};
+    return (struct json){.from = text.at, .at = text.at, .end = end, .limits = *limits};
 }
 
 err json_fail(const struct json *j, const char *what, struct fault *f)

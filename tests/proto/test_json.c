@@ -20,6 +20,7 @@ static err read_all(str text, const struct json_limits *limits, struct fault *f)
 }
 
 static const str FORBIDDEN[] = {
+    {NULL, 0},
     STR_LIT(""),
     STR_LIT("   "),
     STR_LIT("["),
