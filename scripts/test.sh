@@ -99,6 +99,7 @@ step_e2e_user() {
 # worker's memory limit. Hard links, since a role finds its worker beside its own file.
 step_e2e_asan() {
     local home=$PWD/build/asan-e2e
+    rm -rf "$home"
     mkdir -p "$home"
     ln -f build/asan/garrison build/release/garrison-worker "$home/"
     ln -sfn "$PWD/.cache/runtime/libonnxruntime.so" "$home/libonnxruntime.so"
