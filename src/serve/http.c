@@ -124,12 +124,13 @@ void http_reply(struct http *h)
         http_abort(h);
         return;
     }
-    h->write_left = conn_write(h->conn, pieces, count) > 0 ? conn_unsent(h->conn) : 0;
+    const bool unfinished = conn_write(h->conn, pieces, count) > 0;
+    h->write_left = conn_unsent(h->conn);
     h->write_ns = clock_ns();
     if (pieces != few)
         free(pieces);
     account_call(c, h->write_ns);
-    if (h->write_left > 0 || h->gone)
+    if (unfinished || h->gone) /* drained comes, even where the kernel has taken all meanwhile */
         return;
     reply_done(h, h->write_ns);
     if (!h->in_pump)
